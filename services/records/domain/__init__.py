@@ -1,0 +1,1 @@
+"""What records decides, as pure functions over values: content, drafts, versions, packages."""
