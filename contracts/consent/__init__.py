@@ -1,0 +1,1 @@
+"""Contracts of consent, by major version."""

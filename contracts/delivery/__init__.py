@@ -1,0 +1,1 @@
+"""Contracts of delivery, by major version."""

@@ -1,0 +1,1 @@
+"""Contracts of identity, by major version."""

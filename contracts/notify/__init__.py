@@ -1,0 +1,1 @@
+"""Contracts of notify, by major version."""

@@ -1,0 +1,1 @@
+"""Contracts of records, by major version."""
