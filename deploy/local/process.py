@@ -97,7 +97,7 @@ async def end(pid_file: Path, *, grace: float) -> None:
             if time.monotonic() > deadline:
                 send(pid_file, signal.SIGKILL)
             await asyncio.sleep(0.02)
-    pid_file.unlink(missing_ok=True)
+    pid_file.unlink(missing_ok=True)  # noqa: ASYNC240 - one small local file
 
 
 class Child:
@@ -139,25 +139,24 @@ class Child:
         """SIGTERM, wait `grace` seconds, SIGKILL. Returns when it is gone; harmless when it was not running."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            if not await self._gone(grace):
+            if await self.ended(grace) is None:
                 self._process.kill()
-                await self._gone(grace)
+                await self.ended(grace)
         self.pid_file.unlink(missing_ok=True)
 
     async def kill(self) -> None:
         """SIGKILL: no farewell, as when the power goes."""
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
-            await self._gone(10)
+            await self.ended(10)
         self.pid_file.unlink(missing_ok=True)
 
-    async def _gone(self, seconds: float) -> bool:
+    async def ended(self, seconds: float) -> int | None:
+        """Wait until it has ended and return its exit code; None when it still lives after so long."""
         deadline = time.monotonic() + seconds
-        while self._process is not None and self._process.poll() is None:
-            if time.monotonic() > deadline:
-                return False
+        while self.pid is not None and time.monotonic() < deadline:  # noqa: ASYNC110 - the kernel sets no Event
             await asyncio.sleep(0.01)
-        return True
+        return self.exit_code
 
     def tail(self, lines: int = 25) -> str:
         """Return the last lines that the present run wrote to its log."""

@@ -1,6 +1,6 @@
 """Makes the certificate of the local Kafka: an authority of its own for each house, trusted by that house alone."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 from pathlib import Path
@@ -12,8 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 # Fixed dates: the house may stand for years, its authority is trusted by nobody else, and a laptop whose clock is
 # wrong still starts. Rotation is the chart's business, not this folder's.
-_FROM = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
-_UNTIL = datetime.datetime(2045, 1, 1, tzinfo=datetime.UTC)
+_FROM = dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+_UNTIL = dt.datetime(2045, 1, 1, tzinfo=dt.UTC)
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
@@ -35,9 +35,7 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    names = x509.SubjectAlternativeName(
-        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
-    )
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
     certificate = (
         _certificate(subject=_name("localhost"), issuer=ca_name, key=key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -70,9 +68,7 @@ def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-def _certificate(
-    *, subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
+def _certificate(*, subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
