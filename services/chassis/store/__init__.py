@@ -1,0 +1,1 @@
+"""State, outbox and inbox in one MongoDB transaction: all or none."""

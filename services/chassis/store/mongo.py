@@ -1,0 +1,199 @@
+"""The one room that knows the MongoDB driver. PyMongo's asynchronous API can take motor's place in this file alone.
+
+Invariants: every write happens in a transaction with `w: majority, j: true` and a snapshot read; collections are handed
+out already bound to the session, so a write outside the transaction can't be written; whatever means "the database
+can't answer now" surfaces as `NotNow`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC
+from typing import Any, TypeVar, cast
+
+from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import InsertOne, ReadPreference, ReplaceOne
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from services.chassis.store.shelf import INBOX, MECHANISM, OUTBOX, Collection, Document, Index, Shelf
+from services.chassis.store.work import NotNow, Unit
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+TIMEOUT_MS = 10_000
+"""What one transaction with all its retries may take. Half of the time a worker has to drain."""
+POOL = 16
+"""Connections a process holds at the most: two cores can't use more (measured)."""
+_TRIES = 5
+_DUPLICATE = 11_000
+_MAJORITY = WriteConcern("majority", j=True)
+_CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+
+def connect(uri: str) -> Any:
+    """A client. It connects on first use, so a database that is down at start ends no process."""
+    return AsyncIOMotorClient(
+        uri,
+        tz_aware=True,
+        tzinfo=UTC,
+        w="majority",
+        journal=True,
+        readConcernLevel="majority",
+        maxPoolSize=POOL,
+        serverSelectionTimeoutMS=5_000,
+        timeoutMS=TIMEOUT_MS,
+        uuidRepresentation="standard",
+    )
+
+
+@contextmanager
+def not_now() -> Any:
+    """Inside, every error that only time can mend becomes `NotNow`."""
+    try:
+        yield
+    except (ConnectionFailure, NetworkTimeout, ExecutionTimeout, WTimeoutError) as why:
+        raise NotNow("the database can't be reached") from why
+    except PyMongoError as why:
+        if why.timeout or why.has_error_label("TransientTransactionError"):
+            raise NotNow("the database didn't answer in time") from why
+        raise
+
+
+class MongoStore:
+    """A service's database as one role's user sees it."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self.client = client
+        self.db = client[name]
+
+    async def transact(self, body: Callable[[Unit], Awaitable[T]]) -> T:
+        async def bound(session: Any) -> T:
+            return await body(_MongoUnit(self.db, session))
+
+        for left in reversed(range(_TRIES)):
+            try:
+                with not_now():
+                    async with await self.client.start_session() as session:
+                        return cast(
+                            "T",
+                            await session.with_transaction(
+                                bound,
+                                read_concern=ReadConcern("snapshot"),
+                                write_concern=_MAJORITY,
+                                read_preference=ReadPreference.PRIMARY,
+                            ),
+                        )
+            except (DuplicateKeyError, BulkWriteError) as why:
+                # Two transactions made the same new thing at once: the second run sees the first one's.
+                if not left or not _only_duplicates(why):
+                    raise
+        raise AssertionError("unreachable")  # pragma: no cover - the loop returns or raises
+
+    async def find(
+        self,
+        shelf: Shelf[S],
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int = 100,
+        after: int = 0,
+    ) -> list[S]:
+        with not_now():
+            cursor = self.db[shelf.collection.name].find(dict(where), limit=limit, skip=after)
+            if sort:
+                cursor = cursor.sort(list(sort))
+            return [shelf.state_in(document) async for document in cursor]
+
+    async def count(self, shelf: Shelf[Any], where: Mapping[str, Any]) -> int:
+        with not_now():
+            return int(await self.db[shelf.collection.name].count_documents(dict(where)))
+
+    async def check(self) -> None:
+        """Raises `NotNow` when the database does not answer as this role's user."""
+        with not_now():
+            await self.db[OUTBOX.name].find_one({"_id": "health"}, {"_id": 1})
+
+    def collection(self, collection: Collection) -> Any:
+        """The driver's own handle, for the mechanism's collections (relay, set-asides) that live outside of jobs."""
+        return self.db[collection.name]
+
+
+class _MongoUnit:
+    """One run of one transaction: every call carries the session."""
+
+    def __init__(self, db: Any, session: Any) -> None:
+        self._db = db
+        self._session = session
+
+    async def load(self, shelf: Shelf[Any], ids: Sequence[str]) -> list[Document]:
+        return await self.load_by(shelf, "_id", ids)
+
+    async def load_by(self, shelf: Shelf[Any], field: str, values: Sequence[str]) -> list[Document]:
+        cursor = self._db[shelf.collection.name].find({field: {"$in": list(values)}}, session=self._session)
+        return cast("list[Document]", await cursor.to_list(None))
+
+    async def seen(self, message_ids: Sequence[str]) -> set[str]:
+        cursor = self._db[INBOX.name].find({"_id": {"$in": list(message_ids)}}, {"_id": 1}, session=self._session)
+        return {document["_id"] async for document in cursor}
+
+    async def write(
+        self, states: Mapping[Shelf[Any], Sequence[Document]], rows: Sequence[Document], seen: Sequence[Document]
+    ) -> None:
+        for shelf, documents in states.items():
+            await self._db[shelf.collection.name].bulk_write(
+                [_change(shelf, document) for document in documents], ordered=False, session=self._session
+            )
+        if rows:
+            await self._db[OUTBOX.name].insert_many(rows, ordered=False, session=self._session)
+        if seen:
+            await self._db[INBOX.name].insert_many(seen, ordered=False, session=self._session)
+
+
+def _change(shelf: Shelf[Any], document: Document) -> Any:
+    if shelf.collection.append_only:
+        return InsertOne(document)
+    return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
+
+
+def _only_duplicates(why: OperationFailure) -> bool:
+    if isinstance(why, BulkWriteError):
+        errors = (why.details or {}).get("writeErrors", [])
+        return bool(errors) and all(error.get("code") == _DUPLICATE for error in errors)
+    return True
+
+
+async def prepare(db: Any, collections: Iterable[Collection]) -> None:
+    """Make collections and indexes, as the bootstrap user; again and again without harm. A transaction can't make them."""
+    there = set(await db.list_collection_names())
+    for collection in (*MECHANISM, *collections):
+        if collection.name not in there:
+            await db.create_collection(collection.name)
+        for index in collection.indexes:
+            await db[collection.name].create_index(list(index.fields), name=index.name, **_options(index))
+
+
+def _options(index: Index) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if index.unique:
+        options["unique"] = True
+    if index.partial is not None:
+        options["partialFilterExpression"] = dict(index.partial)
+    if index.expire_seconds is not None:
+        options["expireAfterSeconds"] = index.expire_seconds
+    return options
+
+
+def database(client: Any, name: str) -> Any:
+    return client.get_database(name, codec_options=_CODEC)
