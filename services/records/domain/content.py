@@ -16,6 +16,8 @@ from typing import Annotated, Literal, Self
 import rfc8785
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from contracts.types import TranscriptKind
+
 MAX_BYTES = 2_000_000  # a transcript of 120 credits with long texts is about 400 kB
 
 # Overrides and isolates of writing direction can make a name read as another one (Unicode TR36 §2.1).
@@ -198,7 +200,7 @@ class TranscriptContent(_Written):
     """The whole content of one transcript; the digest over its JSON is what a seal and an approval bind."""
 
     format: Literal["placet.transcript/1"] = "placet.transcript/1"
-    kind: Literal["mastery-transcript", "learning-record"]
+    kind: TranscriptKind
     language: Language
     student: Student
     school: School
