@@ -1,0 +1,1 @@
+"""Identity's way to the rest of the world: roster files that schools export."""
