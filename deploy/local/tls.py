@@ -1,4 +1,4 @@
-"""Makes the certificate of the local Kafka: an authority of its own for each house, trusted by that house alone."""
+"""Makes the certificates of one house: of its Kafka, under an authority trusted by that house alone, and of its seal."""
 
 import datetime as dt
 import ipaddress
@@ -39,7 +39,7 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
     certificate = (
         _certificate(subject=_name("localhost"), issuer=ca_name, key=key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(_usage(), critical=True)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
         )
@@ -47,12 +47,25 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
         .add_extension(names, critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    write_private(server, private + certificate.public_bytes(serialization.Encoding.PEM))
+    write_private(server, _pem(key) + certificate.public_bytes(serialization.Encoding.PEM))
     authority.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     return server, authority
+
+
+def write_signer(path: Path, *, common: str) -> None:
+    """Write an unencrypted P-256 key and a self-signed certificate for document signatures, unless they are there."""
+    if path.exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _certificate(subject=_name(common), issuer=_name(common), key=key.public_key())
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        # PAdES readers ask for nonRepudiation (content commitment) on a signer (ETSI EN 319 412-2 §4.3.2).
+        .add_extension(_usage(signs_documents=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    write_private(path, _pem(key) + certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -62,6 +75,12 @@ def write_private(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
     half.replace(path)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _name(common: str) -> x509.Name:
@@ -80,12 +99,12 @@ def _certificate(*, subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurve
     )
 
 
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def _usage(*, signs_certificates: bool = False, signs_documents: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         key_cert_sign=signs_certificates,
         crl_sign=signs_certificates,
-        content_commitment=False,
+        content_commitment=signs_documents,
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
