@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.jwk import OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
-from joserfc.rfc7515.model import JWSAlgModel
+from joserfc.jwa import JWSAlgModel
 
 Json = dict[str, Any]
 

@@ -218,9 +218,11 @@ def _alt(content: TranscriptContent, said: Words) -> str:
 def _how(framework: Framework, said: Words) -> str:
     names = [level.name for level in framework.rubric]
     sentences = [said["how-wheel"], said["how-rings"].format(count=len(names), levels=", ".join(names))]
-    for level in framework.rubric:
-        if level.id == framework.required_level:
-            sentences.append(said["how-required"].format(level=level.name))
+    sentences += [
+        said["how-required"].format(level=level.name)
+        for level in framework.rubric
+        if level.id == framework.required_level
+    ]
     return " ".join([*sentences, said["how-grades"]])
 
 
