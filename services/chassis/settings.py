@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 SHORTEST_PASSWORD = 16
 """Characters. 16 of a 64-letter alphabet are 96 bits, out of reach of guessing even offline."""
 _KNOWN_DEFAULT = re.compile(
-    "(?:placet|changeme|change|me|secret|password|passw0rd|pass|default|example|development|dev|local|test|demo|admin|root"
+    "(?:placet|change|me|secret|password|passw0rd|pass|default|example|development|dev|local|test|demo|admin|root"
     "|user|letmein|insecure|kafka|mongo|mongodb|0123456789|1234567890|abcdef|qwerty)+[0-9]*"
 )
 _NO_PASSWORD_NEEDED = ("MONGODB-X509", "MONGODB-AWS", "MONGODB-OIDC")
