@@ -17,9 +17,9 @@ import orjson
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
+from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
-from joserfc.jwa import JWSAlgModel
 
 Json = dict[str, Any]
 

@@ -87,7 +87,7 @@ def prepare(
     """
     selected = select(content, selection)
     credential = clr_credential(selected, sealed, status=status)
-    proved = orjson.dumps(with_proof(credential, keys), option=orjson.OPT_INDENT_2)
+    proved = orjson.dumps(with_proof(credential, keys))
     files = [
         ("credential.1edtech.jwt", "application/jwt", one_edtech_jwt(credential, keys)),
         ("credential.json", "application/vc+ld+json", proved),
@@ -147,10 +147,10 @@ async def make_package_in(
     pool: RenderPool,
     content: TranscriptContent,
     selection: Collection[str] | None,
+    *,
     sealed: SealFacts,
     keys: IssuerKeys,
     evidence: Mapping[str, bytes],
-    *,
     status: Mapping[str, Any] | None = None,
 ) -> Package:
     """As `make_package`, with the drawing in a process of the pool, so that an event loop goes on meanwhile."""

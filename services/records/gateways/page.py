@@ -36,7 +36,7 @@ def page(selected: Selected, sealed: SealFacts) -> Json:
     """Everything the template needs, as JSON values; text is never interpreted as markup there."""
     content = selected.content
     spoken, said = words(content.language)
-    profile = content.school.profile
+    areas = _areas(content, said)
     return {
         "lang": spoken,
         "text_lang": _language(content.language),
@@ -46,7 +46,8 @@ def page(selected: Selected, sealed: SealFacts) -> Json:
         "partial": _left_out(selected, said),
         "school": _school(content, said),
         "student": _student(content, said),
-        "areas": _areas(content, said),
+        "areas": areas,
+        "legend": legend_columns([len(area["credits"]) + 2 for area in areas]),
         "centre": _centre(selected, said),
         "alt": _alt(content, said),
         "how": _how(content.framework, said),
@@ -57,7 +58,7 @@ def page(selected: Selected, sealed: SealFacts) -> Json:
         "activities": [_entry(each.name, each.period, each.description) for each in content.activities],
         "statement": _paragraphs(content.personal_statement),
         "notes": _paragraphs(content.notes),
-        "profile": _paragraphs(profile),
+        "profile": _paragraphs(content.school.profile),
         "notice": NOTICE,
         "sealed": said["sealed"].format(
             version=sealed.version, by=sealed.sealed_by, date=sealed.sealed_at.date().isoformat()
@@ -69,7 +70,7 @@ def page(selected: Selected, sealed: SealFacts) -> Json:
 def _language(tag: str) -> Json:
     """How typst wants a language: primary tag, region (it chooses Chinese letter forms), and direction."""
     primary, *rest = tag.split("-")
-    region = next((part for part in rest if len(part) == 2 and part.isalpha()), None)  # noqa: PLR2004  (ISO 3166-1)
+    region = next((part for part in rest if len(part) == 2 and part.isalpha()), None)
     if primary == "zh" and region is None:
         region = "TW" if "Hant" in rest else "CN"
     return {"lang": primary, "region": region, "rtl": primary in _RIGHT_TO_LEFT}
@@ -129,6 +130,22 @@ def _areas(content: TranscriptContent, said: Words) -> list[Json]:
             }
         )
     return shown
+
+
+def legend_columns(heights: list[int], columns: int = 4) -> list[list[int]]:
+    """Deal areas of these heights (in lines) to columns, in order and as evenly as can be: indices by column."""
+    for limit in range(max(heights, default=0), sum(heights) + 1):
+        dealt: list[list[int]] = [[]]
+        room = limit
+        for number, height in enumerate(heights):
+            if height > room:
+                dealt.append([])
+                room = limit
+            dealt[-1].append(number)
+            room -= height
+        if len(dealt) <= columns:
+            return dealt
+    return [list(range(len(heights)))]
 
 
 def _credit(framework: Framework, credit: Credit, said: Words) -> Json:

@@ -48,7 +48,8 @@ _ENGLISH: Words = {
     "profile-title": "School profile",
     "rubric-title": "The rubric",
     "framework-line": "{name}, published by {publisher}",
-    "competency": "Competency and standard",
+    "competency": "Competency",
+    "standard": "Standard",
     "level": "Level reached",
     "no-level": "not yet assessed",
     "criteria": "Criteria",
@@ -114,7 +115,8 @@ _SPANISH: Words = {
     "profile-title": "Perfil de la escuela",
     "rubric-title": "La rúbrica",
     "framework-line": "{name}, publicado por {publisher}",
-    "competency": "Competencia y estándar",
+    "competency": "Competencia",
+    "standard": "Estándar",
     "level": "Nivel alcanzado",
     "no-level": "aún sin evaluar",
     "criteria": "Criterios",
@@ -139,6 +141,6 @@ _SPOKEN = {"en": _ENGLISH, "es": _SPANISH}
 
 def words(language: str) -> tuple[str, Words]:
     """The language the fixed words are in, and the words: the content's own language, or English."""
-    primary = language.split("-")[0]
+    primary = language.split("-", maxsplit=1)[0]
     spoken = primary if primary in _SPOKEN else "en"
     return spoken, _SPOKEN[spoken]
