@@ -1,0 +1,1 @@
+"""The wing that speaks Kafka: `consumer` turns poll batches into verdicts, `relay` carries the outbox to its topics."""

@@ -1,0 +1,113 @@
+"""How this process reaches Kafka: address, authority, user. And why it does not, told apart.
+
+aiokafka raises one and the same error for a broker that is down, a wrong password and the wrong protocol (measured),
+so `diagnose` asks in three steps and answers in one sentence.
+"""
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+_PATIENCE = 5.0
+"""Seconds for each step of a diagnosis."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaAccess:
+    """Where the brokers are and as whom we come. Outside local mode the settings allow nothing below SASL_SSL."""
+
+    bootstrap: str
+    user: str
+    password: str = field(repr=False)
+    cafile: Path | None = None
+    """Absent: the system's own authorities are trusted."""
+    security: str = "SASL_SSL"
+
+    def client_settings(self) -> dict[str, Any]:
+        """Keyword arguments that every aiokafka client takes."""
+        settings: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "security_protocol": self.security}
+        if self.security.startswith("SASL"):
+            settings |= {
+                "sasl_mechanism": "SCRAM-SHA-256",
+                "sasl_plain_username": self.user,
+                "sasl_plain_password": self.password,
+            }
+        if self.tls:
+            settings["ssl_context"] = self.ssl_context()
+        return settings
+
+    @property
+    def tls(self) -> bool:
+        return self.security.endswith("SSL")
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Trusts the cluster's authority only. Raises ValueError naming the file when it is missing or not a PEM."""
+        try:
+            return ssl.create_default_context(cafile=self.cafile)
+        except (OSError, ssl.SSLError) as why:
+            raise ValueError(f"Kafka's authority can't be read from {self.cafile}: {why}") from None
+
+
+async def diagnose(access: KafkaAccess) -> str | None:
+    """What keeps us from Kafka, in one sentence that says what to do; None when it answers us.
+
+    Says nothing about rights on topics and groups: Kafka tells those only to who uses them.
+    """
+    host, _, port = access.bootstrap.split(",", 1)[0].strip().rpartition(":")
+    if not host or not port.isdigit():
+        return f"KAFKA_BOOTSTRAP_SERVERS is {access.bootstrap!r}: write host:port"
+    return await _refused(host, int(port)) or await _not_tls(access, host, int(port)) or await _not_us(access)
+
+
+async def _refused(host: str, port: int) -> str | None:
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _PATIENCE)
+    except (OSError, TimeoutError) as why:
+        return f"Kafka is down: nobody answers at {host}:{port} ({type(why).__name__}); start it, or check the address"
+    await _close(writer)
+    return None
+
+
+async def _not_tls(access: KafkaAccess, host: str, port: int) -> str | None:
+    if not access.tls:
+        return None
+    try:
+        _, writer = await asyncio.wait_for(
+            asyncio.open_connection(host, port, ssl=access.ssl_context(), server_hostname=host), _PATIENCE
+        )
+    except ssl.SSLCertVerificationError as why:
+        return (
+            f"Kafka at {host}:{port} shows a certificate that {access.cafile or 'this system'} does not vouch for "
+            f"({why.verify_message}); give the authority of this cluster"
+        )
+    except (OSError, TimeoutError):
+        return f"{host}:{port} does not speak TLS: it is a plaintext listener or not Kafka; use its SASL_SSL listener"
+    await _close(writer)
+    return None
+
+
+async def _not_us(access: KafkaAccess) -> str | None:
+    admin = AIOKafkaAdminClient(**access.client_settings(), request_timeout_ms=int(_PATIENCE * 1000))
+    try:
+        await asyncio.wait_for(admin.start(), 2 * _PATIENCE)
+    except (KafkaError, TimeoutError, OSError):
+        return (
+            f"Kafka at {access.bootstrap} answers but does not let {access.user!r} in: "
+            "the user or its password is wrong, or the listener does not offer SCRAM-SHA-256"
+        )
+    finally:
+        await admin.close()
+    return None
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        await asyncio.wait_for(writer.wait_closed(), 1)
+    except (OSError, TimeoutError):
+        return

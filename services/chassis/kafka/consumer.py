@@ -1,0 +1,345 @@
+"""The one reader of a service: all its topics, one poll batch at a time, every record to its verdict.
+
+Invariants, each with a test:
+1. An offset is committed only behind records that ended: handled in the database, or set aside in it.
+2. No bytes, no header and no bug of ours leave a record without a verdict, or stop its partition for ever.
+3. When the database can't answer, nothing is committed: the batch is read again after a pause.
+4. A commit that fails is no error of a message: the inbox makes reading it again harmless.
+Manual acknowledgement alone: every other policy of the library loses records or loops (measured, see tests).
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage
+from faststream.kafka.subscriber.usecase import BatchSubscriber
+from faststream.security import BaseSecurity, SASLScram256
+
+from contracts.topics import heard_by
+from services.chassis import clock
+from services.chassis.failpoint import failpoint
+from services.chassis.kafka import asides as aside_rows
+from services.chassis.kafka.access import KafkaAccess
+from services.chassis.kafka.asides import Asides
+from services.chassis.kafka.hearing import Hearing
+from services.chassis.kafka.verdicts import End, Ending, Judge, Record
+from services.chassis.observe import telemetry
+from services.chassis.observe.log import logger
+from services.chassis.store.aside import AsideState, SetAside
+from services.chassis.store.work import NotNow, Work
+
+POLL_MS = 500
+"""Kafka wakes a waiting fetch at once, so a long wait costs no latency; a short one costs idle CPU (measured)."""
+BATCH = 500
+COMMIT_SECONDS = 5.0
+"""`commit` waits for ever while the broker is away (measured)."""
+SHORTEST, LONGEST = 0.2, 5.0
+"""Seconds of pause after `NotNow`, doubled each time in between."""
+STALLED = 30.0
+"""Seconds without a finished poll after which the process says that it is not ready."""
+DRAIN_SECONDS = 20.0
+"""What a batch in hand may take at the end of the process."""
+REPLAY_SECONDS = 1.0
+_REPLAYS = 50
+
+HEARD = telemetry.counter("placet_messages_total", "Messages by how they ended.", ["type", "outcome"])
+POLLED = telemetry.histogram(
+    "placet_poll_records", "Records in one poll batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
+)
+AGE = telemetry.histogram("placet_event_age_seconds", "From the moment of an event to its verdict here.", ["type"])
+LAG = telemetry.gauge("placet_consumer_lag_records", "Records not yet polled, by topic.", ["topic"])
+AGAIN = telemetry.counter("placet_batches_again_total", "Poll batches that are read again because of `NotNow`.")
+COMMITS = telemetry.counter(
+    "placet_commits_failed_total", "Offset commits that failed. Harmless one by one.", ["reason"]
+)
+
+
+class Consumer:
+    """Reads what `contracts.topics` says a service hears. Start it, watch it, stop it."""
+
+    def __init__(
+        self,
+        service: str,
+        access: KafkaAccess,
+        hearing: Hearing,
+        work: Work,
+        asides: Asides,
+        *,
+        topics: Iterable[str] | None = None,
+    ) -> None:
+        self._topics = tuple(topics) if topics is not None else tuple(topic.name for topic in heard_by(service))
+        unheard = set(hearing.topics) - set(self._topics)
+        if unheard:
+            raise ValueError(f"{service} registered functions for {sorted(unheard)}, which it may not read")
+        self._group = f"placet-{service}"
+        self._access = access
+        self._judge = Judge(hearing, work)
+        self._asides = asides
+        self._broker: KafkaBroker | None = None
+        self._subscriber: _Prompt | None = None
+        self._replayer: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._pause = SHORTEST
+        self._finished = clock.seconds()
+        self._behind: dict[TopicPartition, int] = {}
+
+    async def start(self) -> None:
+        """Join the group. Raises KafkaError when the broker can't be reached; start it again then."""
+        if not self._topics:
+            return
+        self._stopping.clear()
+        broker = _broker(self._access, client_id=self._group)
+        subscriber = broker.subscriber(
+            *self._topics,
+            batch=True,
+            group_id=self._group,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            batch_timeout_ms=POLL_MS,
+            max_records=BATCH,
+            fetch_max_wait_ms=POLL_MS,
+            session_timeout_ms=6_000,  # the least Kafka takes: a killed worker's partitions move after 6 s
+            heartbeat_interval_ms=1_500,
+            listener=_Leaving(self._idle),
+        )
+        # The library offers no place for another `get_msg`; the class adds nothing but that.
+        subscriber.__class__ = _Prompt
+        assert isinstance(subscriber, _Prompt)
+        subscriber(self._poll)
+        self._broker, self._subscriber = broker, subscriber
+        try:
+            await broker.start()
+        except BaseException:
+            await broker.stop()
+            raise
+        self._finished = clock.seconds()
+        self._replayer = asyncio.create_task(self._replay(), name="replay-asides")
+
+    async def stop(self) -> None:
+        """Finish the batch in hand, commit, leave the group. At most `DRAIN_SECONDS`."""
+        self._stopping.set()
+        if self._replayer is not None:
+            await self._replayer
+            self._replayer = None
+        if self._broker is not None:
+            await self._broker.stop()
+            self._broker = None
+
+    def progressing(self) -> bool:
+        """Whether polls end well. False when stuck: a database or a broker away, a hung batch, a group that refuses us."""
+        if not self._topics:
+            return True
+        if self._subscriber is None or self._subscriber.consumer is None:
+            return False
+        last = max(self._finished, self._subscriber.empty_at)
+        return clock.seconds() - last < STALLED and _fetching(self._subscriber.consumer)
+
+    @property
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions this member has now."""
+        consumer = self._subscriber.consumer if self._subscriber is not None else None
+        return frozenset(consumer.assignment()) if consumer is not None else frozenset()
+
+    async def _poll(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        """One batch from the broker to its verdicts. Swallows nothing but what it has dealt with."""
+        self._idle.clear()
+        try:
+            await self._handle(records)
+        finally:
+            self._idle.set()
+
+    async def _handle(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        POLLED.record(len(records))
+        try:
+            await self._settle([_record(record) for record in records])
+        except Exception as why:  # noqa: BLE001 - whatever it was, nothing may be committed: read it again
+            await self._again(records, why)
+            return
+        failpoint("consumer.handled")
+        self._pause = SHORTEST
+        await self._commit(records)
+        self._finished = clock.seconds()
+        self._note_lag(records)
+
+    async def _settle(self, records: Sequence[Record]) -> list[Ending]:
+        """Verdicts, and the set-asides written. What raises in here leaves every record unsaid."""
+        endings = await self._judge.judge(records)
+        at = clock.now()
+        aside = [
+            aside_rows.row(record, ending.reason or "", at)
+            for record, ending in zip(records, endings, strict=True)
+            if ending.end is End.ASIDE
+        ]
+        if aside:
+            await self._asides.keep(aside)
+        for record, ending in zip(records, endings, strict=True):
+            _tell(record, ending)
+        return endings
+
+    async def _again(self, records: Sequence[ConsumerRecord[bytes, bytes]], why: Exception) -> None:
+        """Go back to the first record of each partition, after a pause that grows while it goes on."""
+        AGAIN.add()
+        if not isinstance(why, NotNow):
+            logger().error("batch failed outside of any message", exc_info=why)
+        else:
+            logger().warning("batch waits", reason=str(why), count=len(records), retry_after=self._pause)
+        consumer = self._reader()
+        for partition, offsets in _offsets(records).items():
+            try:
+                consumer.seek(partition, min(offsets))
+            except IllegalStateError:
+                continue  # given to another member meanwhile, who reads from what was committed
+        pause, self._pause = self._pause, min(self._pause * 2, LONGEST)
+        try:
+            await asyncio.wait_for(self._stopping.wait(), pause)
+        except TimeoutError:
+            return
+
+    async def _commit(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        behind = {partition: max(offsets) + 1 for partition, offsets in _offsets(records).items()}
+        try:
+            await asyncio.wait_for(self._reader().commit(behind), COMMIT_SECONDS)
+        except (KafkaError, TimeoutError) as why:
+            COMMITS.add(reason=type(why).__name__)
+            logger().warning("offsets not committed", error=type(why).__name__, group=self._group, count=len(records))
+
+    async def _replay(self) -> None:
+        """Take set-aside records that were marked for replay through the same path, without offsets."""
+        while not self._stopping.is_set():
+            try:
+                for kept in await self._asides.marked(_REPLAYS):
+                    await self._asides.settle(await self._replayed(kept))
+            except NotNow:
+                pass  # looked at again in a second; that the database is away is told by the polls
+            except Exception as why:  # noqa: BLE001 - one bad row must not end the replaying of others
+                logger().error("replay failed", exc_info=why)
+            try:
+                await asyncio.wait_for(self._stopping.wait(), REPLAY_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def _replayed(self, kept: SetAside) -> SetAside:
+        record = aside_rows.record(kept)
+        [ending] = await self._judge.judge([record])
+        _tell(record, ending)
+        if ending.end is End.ASIDE:
+            return replace(kept, state=AsideState.WAITING, reason=ending.reason or "", tries=kept.tries + 1)
+        return replace(kept, state=AsideState.DONE, tries=kept.tries + 1)
+
+    def _reader(self) -> AIOKafkaConsumer:
+        assert self._subscriber is not None
+        return self._subscriber.consumer
+
+    def _note_lag(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+        consumer = self._reader()
+        mine = consumer.assignment()
+        for partition, offsets in _offsets(records).items():
+            if partition in mine:
+                self._behind[partition] = max(0, (consumer.highwater(partition) or 0) - max(offsets) - 1)
+        self._behind = {partition: count for partition, count in self._behind.items() if partition in mine}
+        for topic in self._topics:
+            LAG.set(sum(count for partition, count in self._behind.items() if partition.topic == topic), topic=topic)
+
+
+class _Prompt(BatchSubscriber):
+    """The library's batch subscriber without its sleep after an empty poll, which is all of its latency's tail."""
+
+    empty_at: float = 0.0
+    """When a poll last found nothing to do: as good a sign of life as a batch that was handled."""
+
+    async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord[bytes, bytes], ...]:
+        polled = await consumer.getmany(timeout_ms=self.batch_timeout_ms, max_records=self.max_records)
+        if not polled:
+            self.empty_at = clock.seconds()
+        return tuple(chain.from_iterable(polled.values()))
+
+
+class _Leaving(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """Lets the batch in hand end, and its offsets be committed, before its partitions go to another member."""
+
+    def __init__(self, idle: asyncio.Event) -> None:
+        self._idle = idle
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        if revoked:
+            try:
+                await asyncio.wait_for(self._idle.wait(), COMMIT_SECONDS)
+            except TimeoutError:
+                logger().warning("partitions leave with a batch in hand", count=len(revoked))
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Nothing to prepare: reading goes on from what was committed."""
+
+
+async def _whole(records: tuple[ConsumerRecord[bytes, bytes], ...], _original: Any) -> KafkaMessage:
+    """The batch as it came. The library's own parser decodes headers, and one that is not UTF-8 loses the batch."""
+    return KafkaAckableMessage(
+        body=b"", headers={}, raw_message=records, message_id="", correlation_id="", consumer=FAKE_CONSUMER
+    )
+
+
+async def _untouched(message: KafkaMessage, _original: Any) -> Any:
+    return message.raw_message
+
+
+def _broker(access: KafkaAccess, *, client_id: str) -> KafkaBroker:
+    security = BaseSecurity(ssl_context=access.ssl_context() if access.tls else None)
+    if access.security.startswith("SASL"):
+        security = SASLScram256(access.user, access.password, ssl_context=security.ssl_context, use_ssl=access.tls)
+    # Two INFO lines a message froze a service once: this logger speaks from WARNING up.
+    speaks = logging.getLogger("faststream")
+    speaks.setLevel(logging.WARNING)
+    return KafkaBroker(
+        access.bootstrap,
+        security=security,
+        client_id=client_id,
+        consumer_only=True,
+        allow_auto_create_topics=False,
+        # How soon a topic that was missing, or a cluster that was made anew, is read.
+        metadata_max_age_ms=5_000,
+        parser=_whole,
+        decoder=_untouched,
+        apply_types=False,
+        graceful_timeout=DRAIN_SECONDS,
+        logger=speaks,
+    )
+
+
+def _fetching(consumer: AIOKafkaConsumer) -> bool:
+    """Whether the broker has answered a fetch of late; it answers at least every `POLL_MS`, if only with nothing."""
+    answered = [consumer.last_poll_timestamp(partition) for partition in consumer.assignment()]
+    known = [at for at in answered if at]
+    return not known or clock.now().timestamp() - max(known) / 1000 < STALLED
+
+
+def _record(record: ConsumerRecord[bytes, bytes]) -> Record:
+    return Record(record.topic, record.partition, record.offset, record.key, record.value, tuple(record.headers))
+
+
+def _offsets(records: Sequence[ConsumerRecord[bytes, bytes]]) -> dict[TopicPartition, list[int]]:
+    offsets: dict[TopicPartition, list[int]] = {}
+    for record in records:
+        offsets.setdefault(TopicPartition(record.topic, record.partition), []).append(record.offset)
+    return offsets
+
+
+def _tell(record: Record, ending: Ending) -> None:
+    HEARD.add(type=ending.type, outcome=ending.end)
+    message = ending.message
+    if message is not None and ending.end in (End.HANDLED, End.REFUSED):
+        AGE.record(max(0.0, (clock.now() - message.at).total_seconds()), type=ending.type)
+    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    if ending.end is End.ASIDE:
+        logger().error("set aside", type=ending.type, reason=ending.reason, **place)
+    elif ending.end is End.REFUSED and message is not None:
+        logger().info("refused", type=ending.type, id=message.event.key, cause=message.id, reason=ending.reason)

@@ -1,0 +1,73 @@
+"""What a service does about each event it hears: one function per event class, asked once per poll for all of them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from contracts.envelope import Message
+from contracts.event import Event
+from services.chassis.store.work import Job
+
+E = TypeVar("E", bound=Event)
+
+
+class Unwanted(Exception):
+    """A message that must not be handled, and why (a forged grant). It is set aside at once, without another try.
+
+    Returned in place of a job, not raised. The reason is shown to operators: it says what is wrong with the message
+    and names no person.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+Answer = Job | Unwanted | None
+"""What is to be done about one message: a job, nothing (None: done), or that it is unwanted."""
+
+Function = Callable[[Sequence[Message[E]]], Awaitable[Sequence[Answer]]]
+"""All messages of one type in this poll, in the order read; one answer for each, in the same order.
+
+Preparation that takes the outside world (verifying, wrapping keys, loading what never changes) happens in here, outside
+of any transaction. It may run again for the same messages. The consumer gives every job the message's id as its cause
+and has the inbox remember it: a function need not.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One registered function."""
+
+    event: type[Event]
+    answer: Function[Any]
+
+
+class Hearing:
+    """The functions of a service, by event type. An event that nobody registered for is done: not meant for us."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[str, Heard] = {}
+
+    def on(self, event: type[E], function: Function[E]) -> None:
+        """Register. Refuses a second function for one event: which of them answers would be chance."""
+        if event.type in self._by_type:
+            raise ValueError(f"{event.type} already has a function")
+        self._by_type[event.type] = Heard(event, function)
+
+    def __call__(self, event: type[E]) -> Callable[[Function[E]], Function[E]]:
+        """`@hears(ConsentApproved)` on a function."""
+
+        def register(function: Function[E]) -> Function[E]:
+            self.on(event, function)
+            return function
+
+        return register
+
+    def find(self, kind: str) -> Heard | None:
+        return self._by_type.get(kind)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics of the registered events, sorted: `heard_by` must list every one of them."""
+        return tuple(sorted({heard.event.topic for heard in self._by_type.values()}))
