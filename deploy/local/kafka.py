@@ -106,6 +106,11 @@ class Kafka:
         """The node's process id while it runs."""
         return self._child.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code when it ended without `stop` or `kill`; else None."""
+        return self._child.exit_code
+
     def tail(self) -> str:
         """The last log lines of the present run."""
         return self._child.tail()
@@ -158,7 +163,8 @@ class Kafka:
             await tool.start([*run, f"@{arguments}"])
             if await tool.ended(_START_SECONDS) != 0:
                 await tool.kill()
-                raise NotStarted(f"kafka's storage could not be formatted in {self.folder}:\n{tool.tail()}")
+                said = "\n".join(line for line in tool.tail().splitlines() if "salt" not in line.lower())
+                raise NotStarted(f"kafka's storage could not be formatted in {self.folder}:\n{said}")
         finally:
             tool.pid_file.unlink(missing_ok=True)
             arguments.unlink(missing_ok=True)

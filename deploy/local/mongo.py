@@ -111,6 +111,11 @@ class Mongo:
         """The address for root, which makes users and roles and is given to no service."""
         return self.uri("root", self._root_password())
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code when it ended without `stop` or `kill`; else None."""
+        return self._child.exit_code
+
     def tail(self) -> str:
         """The last log lines of the present run."""
         return self._child.tail()

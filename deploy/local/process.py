@@ -118,7 +118,7 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of the last run, negative for a signal; None while it lives or before it was started."""
+        """The exit code of a run that ended without `stop` or `kill`, negative for a signal; else None."""
         return None if self._process is None else self._process.poll()
 
     async def start(
@@ -136,19 +136,24 @@ class Child:
         write_pid(self.pid_file, self._process.pid)
 
     async def stop(self, *, grace: float = 10) -> None:
-        """SIGTERM, wait `grace` seconds, SIGKILL. Returns when it is gone; harmless when it was not running."""
-        if self._process is not None and self._process.poll() is None:
+        """SIGTERM, wait `grace` seconds, SIGKILL. Returns when it is gone; harmless when it was not running.
+
+        Also ends what another, killed house started under the same name.
+        """
+        if self.pid is not None and self._process is not None:
             self._process.terminate()
             if await self.ended(grace) is None:
                 self._process.kill()
                 await self.ended(grace)
-        self.pid_file.unlink(missing_ok=True)
+        self._process = None
+        await end(self.pid_file, grace=grace)
 
     async def kill(self) -> None:
         """SIGKILL: no farewell, as when the power goes."""
-        if self._process is not None and self._process.poll() is None:
+        if self.pid is not None and self._process is not None:
             self._process.kill()
             await self.ended(10)
+        self._process = None
         self.pid_file.unlink(missing_ok=True)
 
     async def ended(self, seconds: float) -> int | None:
