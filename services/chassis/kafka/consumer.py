@@ -11,6 +11,7 @@ Manual acknowledgement alone: every other policy of the library loses records or
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -200,10 +201,8 @@ class Consumer:
             except IllegalStateError:
                 continue  # given to another member meanwhile, who reads from what was committed
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST)
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), pause)
-        except TimeoutError:
-            return
 
     async def _commit(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         behind = {partition: max(offsets) + 1 for partition, offsets in _offsets(records).items()}
@@ -223,10 +222,8 @@ class Consumer:
                 pass  # looked at again in a second; that the database is away is told by the polls
             except Exception as why:  # noqa: BLE001 - one bad row must not end the replaying of others
                 logger().error("replay failed", exc_info=why)
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), REPLAY_SECONDS)
-            except TimeoutError:
-                continue
 
     async def _replayed(self, kept: SetAside) -> SetAside:
         record = aside_rows.record(kept)

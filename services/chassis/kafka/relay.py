@@ -13,6 +13,7 @@ Invariants, each with a test:
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from aiokafka import AIOKafkaProducer
@@ -134,6 +135,8 @@ class Relay:
         try:
             while not (await asyncio.wait({publishing}, timeout=RENEW_SECONDS))[0]:
                 _note_oldest(rows[0])
+                if self._stopping.is_set():
+                    raise NotNow("stopped while the broker had not answered")
                 if not await self._sending.take():
                     raise LeaseLost
         finally:
@@ -158,16 +161,12 @@ class Relay:
     async def _wait(self, why: NotNow) -> None:
         logger().warning("relay waits", reason=str(why), retry_after=self._pause)
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST)
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), pause)
-        except TimeoutError:
-            return
 
     async def _until_woken(self, seconds: float) -> None:
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), seconds)
-        except TimeoutError:
-            return
 
     async def _watching(self) -> None:
         """A change stream across processes. Whatever ends it, the poll covers until it is open again."""
@@ -182,10 +181,8 @@ class Relay:
 
     async def _leave(self) -> None:
         await self._publisher.close()
-        try:
+        with suppress(NotNow):  # it runs out by itself
             await self._sending.release()
-        except NotNow:
-            return  # it runs out by itself
 
 
 class KafkaPublisher:
