@@ -1,17 +1,22 @@
-"""What consent needs beside the chassis's settings: its own signing key and identity's public keys."""
+"""What consent needs beside the chassis's settings: its own signing key, and identity's public keys."""
 
-from pathlib import Path
+from collections.abc import Mapping
+from typing import ClassVar
 
+from services.chassis.settings import Role
 from services.chassis.settings import Settings as ChassisSettings
+
+GRANT_KEY = "consent.private.jwks.json"
+"""The key under every approval. Only consent's api reads it: approvals are made where people sign."""
+SESSION_KEYS = "identity.public.jwks.json"
+MASTER_KEY = "kms-master-key.txt"
 
 
 class Settings(ChassisSettings):
-    """Files are JWK sets under the keys folder; private ones are readable by this service alone."""
+    """Consent's settings."""
 
-    @property
-    def grant_key(self) -> Path:
-        return self.keys_folder / "consent.private.jwks.json"
-
-    @property
-    def session_keys(self) -> Path:
-        return self.keys_folder / "identity.public.jwks.json"
+    key_files: ClassVar[Mapping[str, frozenset[Role]]] = {
+        GRANT_KEY: frozenset({Role.API}),
+        SESSION_KEYS: frozenset({Role.API}),
+        MASTER_KEY: frozenset({Role.API}),
+    }

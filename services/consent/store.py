@@ -61,6 +61,9 @@ class Questions:
     async def transcripts_of(self, student_ids: Sequence[PersonId]) -> list[Transcript]:
         return await self._store.find(TRANSCRIPTS, {"student_id": {"$in": list(student_ids)}}, limit=PAGE)
 
+    async def transcripts_at(self, school_id: OrganizationId, *, page: int = 0) -> list[Transcript]:
+        return await self._store.find(TRANSCRIPTS, {"school_id": school_id}, limit=PAGE, after=page * PAGE)
+
     async def transcript(self, transcript_id: TranscriptId) -> Transcript | None:
         return next(iter(await self._store.find(TRANSCRIPTS, {"_id": transcript_id}, limit=1)), None)
 

@@ -20,6 +20,7 @@ from services.consent.domain.following import (
     know_transcript,
     know_withdrawal,
 )
+from services.consent.domain.notice import Notice, notice_in
 from services.consent.domain.opening import Open, open_request
 from services.consent.domain.signing import ApproveForSchool, Sign, approve_for_school, sign
 from services.consent.domain.state import (
@@ -41,6 +42,7 @@ __all__ = [
     "ApproveForSchool",
     "Expire",
     "Happening",
+    "Notice",
     "Open",
     "Opener",
     "Organization",
@@ -65,6 +67,7 @@ __all__ = [
     "know_student",
     "know_transcript",
     "know_withdrawal",
+    "notice_in",
     "open_request",
     "readdress",
     "refuse",

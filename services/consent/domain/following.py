@@ -43,6 +43,7 @@ def know_student(
         active=event.active,
         rights_holder=event.rights_holder or RightsHolder.GUARDIAN,
         guardians=event.guardians,
+        profile=event.profile,
     )
     verdicts = [readdress(request, student=student, at=at) for request in requests]
     moved = [verdict for verdict in verdicts if isinstance(verdict, Decision)]

@@ -10,6 +10,7 @@ from contracts.problem import Reason
 from contracts.types import Basis, Capacity, OrganizationId, OrganizationKind, PersonId, RequestId, SchoolPolicy
 from services.chassis.decision import Decision, Refusal
 from services.consent.domain.basis import basis_for, signing_capacity, who_signs
+from services.consent.domain.notice import is_notice
 from services.consent.domain.opening import allowance
 from services.consent.domain.state import Prepared, Request, Signature, Status, Surroundings, about
 
@@ -63,7 +64,7 @@ def sign(
         return Refusal(Reason.NOT_FOUND, "there is no such request for you to sign")
     if request.signature is not None and request.status in {Status.SIGNED, Status.APPROVED}:
         return Decision(request)
-    ready = _ready(request, command.shown, command.at, around)
+    ready = _ready(request, command, around)
     if isinstance(ready, Refusal):
         return ready
     capacity = signing_capacity(student)
@@ -85,7 +86,7 @@ def approve_for_school(
         return Refusal(Reason.NOT_FOUND, "there is no such request at your school")
     if request.status is Status.APPROVED:
         return Decision(request)
-    ready = _ready(request, command.shown, command.at, around)
+    ready = _ready(request, command, around)
     if isinstance(ready, Refusal):
         return ready
     if request.signature is None or request.basis is None:
@@ -104,16 +105,18 @@ def approve_for_school(
     )
 
 
-def _ready(request: Request, shown: str, at: datetime, around: Surroundings) -> _Ready | Refusal:
+def _ready(request: Request, command: Sign | ApproveForSchool, around: Surroundings) -> _Ready | Refusal:
     """All that is asked again at the moment of a signature, whatever was true when the request was opened."""
     transcript = around.transcript
     if not request.pending:
         return Refusal(Reason.CONFLICT, f"the request is already {request.status}")
-    if at >= request.expires_at:
+    if command.at >= request.expires_at:
         return Refusal(Reason.EXPIRED, "the request has expired; open a new one")
     if request.package is None:
         return Refusal(Reason.NOT_NOW, "what would be sent is still being prepared; look again in a moment")
-    if shown != request.package.digest:
+    if not is_notice(command.notice):
+        return Refusal(Reason.CONFLICT, "the notice has another text by now; read it again and sign that")
+    if command.shown != request.package.digest:
         return Refusal(Reason.CONFLICT, "what you were shown is not what would be sent; read it again and sign that")
     if transcript is None or transcript.withdrawn or transcript.transcript_version != request.transcript_version:
         return Refusal(Reason.CONFLICT, "the school has a newer version of this transcript; open a new request")

@@ -17,6 +17,7 @@ from contracts.types import (
     RequestId,
     RightsHolder,
     SchoolPolicy,
+    SealedValue,
     Selection,
     Standing,
     TranscriptId,
@@ -146,6 +147,8 @@ class Student:
     active: bool
     rights_holder: RightsHolder
     guardians: tuple[PersonId, ...]
+    profile: SealedValue
+    """The name, for pages that may show it; opens with the person's key only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,237 @@
+"""HTTP in: check the right, make a command, call a handler, show the verdict."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.problem import Reason
+from contracts.types import (
+    Capacity,
+    Digest,
+    OrganizationId,
+    PersonId,
+    PersonKind,
+    Purpose,
+    RequestId,
+    Selection,
+    TranscriptId,
+)
+from services.chassis import clock, ids
+from services.chassis.decision import Decision, Refusal
+from services.chassis.web.auth import Auth, Caller, StepUp, allowed, signed_in
+from services.chassis.web.problem import Refused, refused
+from services.consent import domain
+from services.consent.domain import ApproveForSchool, Open, Opener, Refuse, Revoke, Sign, Status, Student, Transcript
+from services.consent.handlers import Handlers
+from services.consent.store import Questions, may_see
+from services.consent.views import NoticeView, RequestView, TranscriptView
+
+SIGN, APPROVE, REVOKE = "consent.sign", "consent.approve", "consent.revoke"
+"""Acts that need a step-up, bound to the request and to the digest shown."""
+
+Person = Annotated[Caller, signed_in(people_only=True)]
+Registrar = Annotated[Caller, allowed(PersonKind.REGISTRAR)]
+CommandId = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100, pattern=r"^[\x21-\x7e]+$")]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewRequest(_Body):
+    """What is asked: these parts (none named: the whole transcript) to that recipient, for this purpose."""
+
+    transcript_id: TranscriptId = Field(max_length=40)
+    recipient_id: OrganizationId = Field(max_length=40)
+    purpose: Purpose
+    parts: list[Annotated[str, Field(max_length=100)]] = Field(default=[], max_length=300)
+
+
+class Shown(_Body):
+    """The digests of exactly what was shown: the package, and the notice. A signature binds both."""
+
+    package: Digest
+    notice: Digest
+
+
+class Desk:
+    """What the routes work with: the commands, the questions, and who may act in which capacity."""
+
+    def __init__(self, handlers: Handlers, questions: Questions, auth: Auth) -> None:
+        self.handlers = handlers
+        self.questions = questions
+        self.auth = auth
+
+    async def open(self, caller: Caller, body: NewRequest, command_id: str | None) -> domain.Request:
+        """Opens as what the caller is to the student; a stranger learns nothing."""
+        transcript = await self.questions.transcript(body.transcript_id)
+        student = await self.questions.student(transcript.student_id) if transcript else None
+        capacity = capacity_of(caller, transcript, student)
+        if caller.person_id is None or capacity is None:
+            raise refused(Reason.NOT_FOUND, "there is no such transcript")
+        cause = f"{caller.person_id}:{command_id}" if command_id else ids.new("cmd")
+        command = Open(
+            request_id=RequestId(ids.derived("req", cause) if command_id else ids.new("req")),
+            opener=Opener(caller.person_id, capacity),
+            transcript_id=body.transcript_id,
+            recipient_id=body.recipient_id,
+            selection=Selection(parts=tuple(body.parts)),
+            purpose=body.purpose,
+            at=clock.now(),
+        )
+        return _state(await self.handlers.open(command, cause=cause))
+
+    async def sign(self, request: Request, caller: Caller, request_id: RequestId, shown: Shown) -> domain.Request:
+        step_up = self._step_up(request, caller, SIGN, request_id, shown.package)
+        command = Sign(
+            request_id=request_id,
+            person_id=PersonId(step_up.person_id),
+            shown=shown.package,
+            notice=shown.notice,
+            method=step_up.method,
+            grant_id=ids.new("grt"),
+            at=clock.now(),
+        )
+        return _state(await self.handlers.sign(command, cause=step_up.jti))
+
+    async def approve(self, request: Request, caller: Caller, request_id: RequestId, shown: Shown) -> domain.Request:
+        found = await self.look(caller, request_id)
+        step_up = self._step_up(request, caller, APPROVE, request_id, shown.package)
+        command = ApproveForSchool(
+            request_id=request_id,
+            person_id=PersonId(step_up.person_id),
+            school_id=_own_school(caller, found),
+            shown=shown.package,
+            notice=shown.notice,
+            method=step_up.method,
+            grant_id=ids.new("grt"),
+            at=clock.now(),
+        )
+        return _state(await self.handlers.approve_for_school(command, cause=step_up.jti))
+
+    async def refuse(self, caller: Caller, request_id: RequestId) -> domain.Request:
+        found = await self.look(caller, request_id)
+        school = found.school_id if caller.belongs(PersonKind.REGISTRAR, found.school_id) else None
+        command = Refuse(request_id=request_id, person_id=_person(caller), school_id=school, at=clock.now())
+        return _state(await self.handlers.refuse(command, cause=ids.new("cmd")))
+
+    async def revoke(self, request: Request, caller: Caller, request_id: RequestId) -> domain.Request:
+        found = await self.look(caller, request_id)
+        step_up = self._step_up(request, caller, REVOKE, request_id, None)
+        school = found.school_id if caller.belongs(PersonKind.REGISTRAR, found.school_id) else None
+        command = Revoke(request_id=request_id, person_id=_person(caller), school_id=school, at=clock.now())
+        return _state(await self.handlers.revoke(command, cause=step_up.jti))
+
+    async def look(self, caller: Caller, request_id: RequestId) -> domain.Request:
+        """The request, if the caller may see it; a stranger's and a missing one get the same answer."""
+        found = await self.questions.request(request_id)
+        if found is not None and caller.person_id is not None:
+            student = await self.questions.student(found.student_id)
+            if may_see(found, caller.person_id, student, caller.organizations(PersonKind.REGISTRAR)):
+                return found
+        raise Refused(domain.NO_SUCH_REQUEST)
+
+    async def about(self, caller: Caller) -> tuple[PersonId, ...]:
+        """The students the caller may ask about: oneself, and one's wards."""
+        person = _person(caller)
+        return (person, *(student.person_id for student in await self.questions.wards_of(person)))
+
+    def _step_up(self, request: Request, caller: Caller, act: str, on: str, digest: str | None) -> StepUp:
+        step_up = self.auth.step_up(request, caller=caller, act=act, on=on, digest=digest)
+        if isinstance(step_up, Refusal):
+            raise Refused(step_up)
+        return step_up
+
+
+def capacity_of(caller: Caller, transcript: Transcript | None, student: Student | None) -> Capacity | None:
+    """What the caller is to this transcript: student, guardian or registrar of its school; None for a stranger."""
+    if transcript is None or student is None:
+        return None
+    if caller.person_id == student.person_id:
+        return Capacity.STUDENT_DIRECTION
+    if caller.person_id in student.guardians:
+        return Capacity.GUARDIAN
+    if caller.belongs(PersonKind.REGISTRAR, transcript.school_id):
+        return Capacity.REGISTRAR
+    return None
+
+
+def _person(caller: Caller) -> PersonId:
+    if caller.person_id is None:
+        raise refused(Reason.NOT_ALLOWED, "only a person can do this")
+    return caller.person_id
+
+
+def _own_school(caller: Caller, found: domain.Request) -> OrganizationId:
+    if not caller.belongs(PersonKind.REGISTRAR, found.school_id):
+        raise Refused(domain.NO_SUCH_REQUEST)
+    return found.school_id
+
+
+def _state(verdict: Decision[domain.Request] | Refusal) -> domain.Request:
+    if isinstance(verdict, Refusal):
+        raise Refused(verdict)
+    return verdict.state
+
+
+def routes(desk: Desk) -> APIRouter:
+    """The JSON routes of consent."""
+    router = APIRouter()
+
+    @router.get("/transcripts", summary="Transcripts that you may ask to be sent")
+    async def transcripts(
+        caller: Person, school_id: Annotated[OrganizationId | None, Query(max_length=40)] = None
+    ) -> list[TranscriptView]:
+        if school_id is not None:
+            if not caller.belongs(PersonKind.REGISTRAR, school_id):
+                raise refused(Reason.NOT_FOUND, "there is no such school")
+            return [TranscriptView.of(one) for one in await desk.questions.transcripts_at(school_id)]
+        return [TranscriptView.of(one) for one in await desk.questions.transcripts_of(await desk.about(caller))]
+
+    @router.get("/notice", summary="The notice to read before signing")
+    async def notice(_: Person, language: Annotated[str, Query(max_length=12)] = "en") -> NoticeView:
+        return NoticeView.of(domain.notice_in(language))
+
+    @router.post("/requests", status_code=201, summary="Ask that a transcript be sent")
+    async def open_request(caller: Person, body: NewRequest, command_id: CommandId = None) -> RequestView:
+        return RequestView.of(await desk.open(caller, body, command_id))
+
+    @router.get("/requests", summary="Requests about you and your wards, newest first")
+    async def requests(caller: Person, page: Annotated[int, Query(ge=0, le=10_000)] = 0) -> list[RequestView]:
+        found = await desk.questions.requests_of(await desk.about(caller), page=page)
+        return [RequestView.of(one) for one in found]
+
+    @router.get("/schools/{school_id}/requests", summary="Requests at your school, newest first")
+    async def at_school(
+        caller: Registrar,
+        school_id: OrganizationId,
+        status: Status | None = None,
+        page: Annotated[int, Query(ge=0, le=10_000)] = 0,
+    ) -> list[RequestView]:
+        if not caller.belongs(PersonKind.REGISTRAR, school_id):
+            raise refused(Reason.NOT_FOUND, "there is no such school")
+        statuses = (status,) if status else tuple(Status)
+        return [RequestView.of(one) for one in await desk.questions.requests_at(school_id, statuses, page=page)]
+
+    @router.get("/requests/{request_id}", summary="One request")
+    async def one_request(caller: Person, request_id: RequestId) -> RequestView:
+        return RequestView.of(await desk.look(caller, request_id))
+
+    @router.post("/requests/{request_id}/signature", summary="Approve exactly what was shown (step-up needed)")
+    async def sign(request: Request, caller: Person, request_id: RequestId, body: Shown) -> RequestView:
+        return RequestView.of(await desk.sign(request, caller, request_id, body))
+
+    @router.post("/requests/{request_id}/school-approval", summary="Approve for the school (step-up needed)")
+    async def approve(request: Request, caller: Registrar, request_id: RequestId, body: Shown) -> RequestView:
+        return RequestView.of(await desk.approve(request, caller, request_id, body))
+
+    @router.post("/requests/{request_id}/refusal", summary="Refuse")
+    async def refuse(caller: Person, request_id: RequestId) -> RequestView:
+        return RequestView.of(await desk.refuse(caller, request_id))
+
+    @router.post("/requests/{request_id}/revocation", summary="Take back (step-up needed)")
+    async def revoke(request: Request, caller: Person, request_id: RequestId) -> RequestView:
+        return RequestView.of(await desk.revoke(request, caller, request_id))
+
+    return router
