@@ -1,8 +1,8 @@
-"""HTTP in: check the right, make a command, call a handler, show the verdict."""
+"""Where a caller's wish becomes a command: who may act in which capacity, with which step-up. API and pages share it."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.problem import Reason
@@ -19,20 +19,15 @@ from contracts.types import (
 )
 from services.chassis import clock, ids
 from services.chassis.decision import Decision, Refusal
-from services.chassis.web.auth import Auth, Caller, StepUp, allowed, signed_in
+from services.chassis.web.auth import Auth, Caller, StepUp
 from services.chassis.web.problem import Refused, refused
 from services.consent import domain
-from services.consent.domain import ApproveForSchool, Open, Opener, Refuse, Revoke, Sign, Status, Student, Transcript
+from services.consent.domain import ApproveForSchool, Open, Opener, Refuse, Revoke, Sign, Student, Transcript
 from services.consent.handlers import Handlers
 from services.consent.store import Questions, may_see
-from services.consent.views import NoticeView, RequestView, TranscriptView
 
 SIGN, APPROVE, REVOKE = "consent.sign", "consent.approve", "consent.revoke"
 """Acts that need a step-up, bound to the request and to the digest shown."""
-
-Person = Annotated[Caller, signed_in(people_only=True)]
-Registrar = Annotated[Caller, allowed(PersonKind.REGISTRAR)]
-CommandId = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100, pattern=r"^[\x21-\x7e]+$")]
 
 
 class _Body(BaseModel):
@@ -173,65 +168,3 @@ def _state(verdict: Decision[domain.Request] | Refusal) -> domain.Request:
     if isinstance(verdict, Refusal):
         raise Refused(verdict)
     return verdict.state
-
-
-def routes(desk: Desk) -> APIRouter:
-    """The JSON routes of consent."""
-    router = APIRouter()
-
-    @router.get("/transcripts", summary="Transcripts that you may ask to be sent")
-    async def transcripts(
-        caller: Person, school_id: Annotated[OrganizationId | None, Query(max_length=40)] = None
-    ) -> list[TranscriptView]:
-        if school_id is not None:
-            if not caller.belongs(PersonKind.REGISTRAR, school_id):
-                raise refused(Reason.NOT_FOUND, "there is no such school")
-            return [TranscriptView.of(one) for one in await desk.questions.transcripts_at(school_id)]
-        return [TranscriptView.of(one) for one in await desk.questions.transcripts_of(await desk.about(caller))]
-
-    @router.get("/notice", summary="The notice to read before signing")
-    async def notice(_: Person, language: Annotated[str, Query(max_length=12)] = "en") -> NoticeView:
-        return NoticeView.of(domain.notice_in(language))
-
-    @router.post("/requests", status_code=201, summary="Ask that a transcript be sent")
-    async def open_request(caller: Person, body: NewRequest, command_id: CommandId = None) -> RequestView:
-        return RequestView.of(await desk.open(caller, body, command_id))
-
-    @router.get("/requests", summary="Requests about you and your wards, newest first")
-    async def requests(caller: Person, page: Annotated[int, Query(ge=0, le=10_000)] = 0) -> list[RequestView]:
-        found = await desk.questions.requests_of(await desk.about(caller), page=page)
-        return [RequestView.of(one) for one in found]
-
-    @router.get("/schools/{school_id}/requests", summary="Requests at your school, newest first")
-    async def at_school(
-        caller: Registrar,
-        school_id: OrganizationId,
-        status: Status | None = None,
-        page: Annotated[int, Query(ge=0, le=10_000)] = 0,
-    ) -> list[RequestView]:
-        if not caller.belongs(PersonKind.REGISTRAR, school_id):
-            raise refused(Reason.NOT_FOUND, "there is no such school")
-        statuses = (status,) if status else tuple(Status)
-        return [RequestView.of(one) for one in await desk.questions.requests_at(school_id, statuses, page=page)]
-
-    @router.get("/requests/{request_id}", summary="One request")
-    async def one_request(caller: Person, request_id: RequestId) -> RequestView:
-        return RequestView.of(await desk.look(caller, request_id))
-
-    @router.post("/requests/{request_id}/signature", summary="Approve exactly what was shown (step-up needed)")
-    async def sign(request: Request, caller: Person, request_id: RequestId, body: Shown) -> RequestView:
-        return RequestView.of(await desk.sign(request, caller, request_id, body))
-
-    @router.post("/requests/{request_id}/school-approval", summary="Approve for the school (step-up needed)")
-    async def approve(request: Request, caller: Registrar, request_id: RequestId, body: Shown) -> RequestView:
-        return RequestView.of(await desk.approve(request, caller, request_id, body))
-
-    @router.post("/requests/{request_id}/refusal", summary="Refuse")
-    async def refuse(caller: Person, request_id: RequestId) -> RequestView:
-        return RequestView.of(await desk.refuse(caller, request_id))
-
-    @router.post("/requests/{request_id}/revocation", summary="Take back (step-up needed)")
-    async def revoke(request: Request, caller: Person, request_id: RequestId) -> RequestView:
-        return RequestView.of(await desk.revoke(request, caller, request_id))
-
-    return router
