@@ -47,6 +47,24 @@ def _not_a_grade(text: str) -> str:
     return text
 
 
+_KEY = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_LANGUAGE = r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"
+_URL = r"^https://[^\s@\"<>\\]{3,}$"
+_SHA256 = r"^[0-9a-f]{64}$"
+_COLOUR = r"^#[0-9a-fA-F]{6}$"
+_MEDIA = r"^[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}$"
+_MONTH = r"^[12][0-9]{3}-(0[1-9]|1[0-2])$"
+
+_ASKED_FOR = {
+    _KEY: "must be an id of letters, digits, dots, hyphens and underscores, at most 64, beginning with a letter or digit",
+    _LANGUAGE: "must be a language tag such as en, es-US or zh-Hant",
+    _URL: "must be an https address without a user name",
+    _SHA256: "must be a SHA-256 of 64 lower-case hexadecimal digits",
+    _COLOUR: "must be a colour such as #1c6b88",
+    _MEDIA: "must be a media type such as text/csv",
+    _MONTH: "must be a month such as 2026-06",
+}
+
 _Checked = (AfterValidator(_written),)
 Line = Annotated[
     str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), *_Checked, AfterValidator(_one_line)
@@ -56,13 +74,13 @@ Word = Annotated[
 ]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4_000, strip_whitespace=True), *_Checked]
 LevelName = Annotated[Word, AfterValidator(_not_a_grade)]
-Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https://[^\s@\"<>\\]{3,}$", max_length=600)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
-MediaType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9][a-z0-9.+-]{0,80}$")]
-Month = Annotated[str, StringConstraints(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$")]
+Key = Annotated[str, StringConstraints(pattern=_KEY)]
+Language = Annotated[str, StringConstraints(pattern=_LANGUAGE)]
+Url = Annotated[str, StringConstraints(pattern=_URL, max_length=600)]
+Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
+Colour = Annotated[str, StringConstraints(pattern=_COLOUR)]
+MediaType = Annotated[str, StringConstraints(pattern=_MEDIA)]
+Month = Annotated[str, StringConstraints(pattern=_MONTH)]
 
 
 class _Written(BaseModel):
@@ -333,4 +351,5 @@ def _told(why: ValidationError) -> Iterator[Problem]:
             continue
         place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"]).removeprefix(".")
         message = error["msg"].removeprefix("Value error, ")
+        message = _ASKED_FOR.get(error.get("ctx", {}).get("pattern", ""), message)
         yield Problem(place, _PLAIN_WORDS.get(error["type"], message))

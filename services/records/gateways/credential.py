@@ -11,7 +11,7 @@ import hashlib
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -49,6 +49,12 @@ class SealFacts:
     sealed_by: str
     sealed_at: datetime
     identity_salt: str
+
+    def __post_init__(self) -> None:
+        if not self.issuer_id.startswith(("https://", "urn:uuid:")):
+            raise ValueError("issuer_id must be an https or urn:uuid address, for verifiers compare it as a URI")
+        if self.sealed_at.utcoffset() != timedelta(0):
+            raise ValueError("sealed_at must be in UTC, for it becomes validFrom")
 
 
 def clr_credential(selected: Selected, sealed: SealFacts, *, status: Mapping[str, Any] | None = None) -> Json:
