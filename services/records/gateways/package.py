@@ -99,7 +99,8 @@ def prepare(
         "kind": content.kind.value,
         "credential_id": credential["id"],
         "transcript_version": sealed.version,
-        "content_digest": content_digest(content),
+        # A digest of what was left out could be guessed at, level by level: only a whole record carries it.
+        **({} if selected.partial else {"content_digest": content_digest(content)}),
         "partial": selected.partial,
         "left_out": sorted({part.kind for part in selected.left_out}),
         "renderer": RENDERER_VERSION,

@@ -12,6 +12,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -85,11 +86,14 @@ def render(job: RenderJob) -> bytes:
 
 
 class RenderPool:
-    """Processes that only draw, warm from the start. Close it (or leave its `async with`) when the service ends."""
+    """Processes that only draw, warm from the start. Close it (or leave its `async with`) when the service ends.
+
+    Each worker grows to about 320 MB and stays there. One that dies is replaced and its job drawn once more.
+    """
 
     def __init__(self, *, processes: int = 1) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self._workers = ProcessPoolExecutor(max_workers=processes, mp_context=spawn, initializer=warm_up)
+        self._processes = processes
+        self._workers = self._spawn()
 
     async def __aenter__(self) -> Self:
         await asyncio.get_running_loop().run_in_executor(self._workers, warm_up)
@@ -99,12 +103,26 @@ class RenderPool:
         self.close()
 
     async def render(self, job: RenderJob) -> bytes:
-        """Draw in a worker; errors are those of `render`."""
-        return await asyncio.get_running_loop().run_in_executor(self._workers, render, job)
+        """Draw in a worker; errors are those of `render`, and `CannotRender` when two workers died of one job."""
+        loop = asyncio.get_running_loop()
+        workers = self._workers
+        try:
+            return await loop.run_in_executor(workers, render, job)
+        except BrokenProcessPool:
+            if self._workers is workers:  # the first of those who waited replaces it
+                self._workers = self._spawn()
+        try:
+            return await loop.run_in_executor(self._workers, render, job)
+        except BrokenProcessPool:
+            raise CannotRender("the rendering process died twice; is the machine out of memory?") from None
 
     def close(self) -> None:
         """End the workers; jobs not begun are dropped."""
         self._workers.shutdown(wait=True, cancel_futures=True)
+
+    def _spawn(self) -> ProcessPoolExecutor:
+        spawn = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(max_workers=self._processes, mp_context=spawn, initializer=warm_up)
 
 
 def warm_up() -> None:

@@ -1,11 +1,9 @@
 """The credential keeps the rules of CLR 2.0 and OB 3.0, and says no more and no less than the content."""
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,11 +13,9 @@ import pytest
 from services.records.domain.content import TranscriptContent
 from services.records.domain.selection import select
 from services.records.gateways.credential import NOTICE, SealFacts, clr_credential, identity_hash
+from tests.records.gateways.clr import CLR
 
-_SPEC = importlib.util.spec_from_file_location("clr", Path(__file__).with_name("clr.py"))
-_RULES = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_RULES)
-RULES = jsonschema_rs.validator_for(_RULES.CLR)
+RULES = jsonschema_rs.validator_for(CLR)
 
 
 @pytest.fixture
