@@ -90,7 +90,7 @@ def _words(headers: Headers) -> dict[str, str]:
 
 def _required(words: dict[str, str], name: str) -> str:
     value = words.get(name, "")
-    if not value or len(value) > 256:  # noqa: PLR2004 - no id or type of ours is longer than 100
+    if not value or len(value) > 256:
         raise Unreadable(f"the header {name} is missing, empty or too long")
     return value
 
