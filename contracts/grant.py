@@ -109,6 +109,8 @@ def verify(token: str, keys: KeySet, *, audience: str, now: datetime) -> Grant:
 def _key_for(token: str, keys: KeySet) -> OKPKey:
     """The configured key that the header's `kid` names; everything else in the header is ignored."""
     header = json.loads(urlsafe_b64decode(token.split(".", 1)[0].encode("ascii")))
+    if not isinstance(header, dict):
+        raise TypeError("the header is no object")
     for key in keys.keys:
         if isinstance(key, OKPKey) and key.kid and key.kid == header.get("kid"):
             return key
