@@ -7,6 +7,7 @@ so `diagnose` asks in three steps and answers in one sentence.
 import asyncio
 import ssl
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -53,27 +54,47 @@ class KafkaAccess:
             raise ValueError(f"Kafka's authority can't be read from {self.cafile}: {why}") from None
 
 
-async def diagnose(access: KafkaAccess) -> str | None:
-    """What keeps us from Kafka, in one sentence that says what to do; None when it answers us.
+class Cause(StrEnum):
+    """What is wrong between us and Kafka. Only time or an operator mends `DOWN`; the others are settings."""
+
+    DOWN = "down"
+    SETTINGS = "settings"
+    PROTOCOL = "protocol"
+    LOGIN = "login"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps us from Kafka. The sentence says what happened, where, and what to do."""
+
+    cause: Cause
+    sentence: str
+
+
+async def diagnose(access: KafkaAccess) -> Trouble | None:
+    """What keeps us from Kafka; None when it answers us.
 
     Says nothing about rights on topics and groups: Kafka tells those only to who uses them.
     """
     host, _, port = access.bootstrap.split(",", 1)[0].strip().rpartition(":")
     if not host or not port.isdigit():
-        return f"KAFKA_BOOTSTRAP_SERVERS is {access.bootstrap!r}: write host:port"
+        return Trouble(Cause.SETTINGS, f"KAFKA_BOOTSTRAP_SERVERS is {access.bootstrap!r}: write host:port")
     return await _refused(host, int(port)) or await _not_tls(access, host, int(port)) or await _not_us(access)
 
 
-async def _refused(host: str, port: int) -> str | None:
+async def _refused(host: str, port: int) -> Trouble | None:
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _PATIENCE)
     except (OSError, TimeoutError) as why:
-        return f"Kafka is down: nobody answers at {host}:{port} ({type(why).__name__}); start it, or check the address"
+        sentence = (
+            f"Kafka is down: nobody answers at {host}:{port} ({type(why).__name__}); start it, or check the address"
+        )
+        return Trouble(Cause.DOWN, sentence)
     await _close(writer)
     return None
 
 
-async def _not_tls(access: KafkaAccess, host: str, port: int) -> str | None:
+async def _not_tls(access: KafkaAccess, host: str, port: int) -> Trouble | None:
     if not access.tls:
         return None
     try:
@@ -81,25 +102,30 @@ async def _not_tls(access: KafkaAccess, host: str, port: int) -> str | None:
             asyncio.open_connection(host, port, ssl=access.ssl_context(), server_hostname=host), _PATIENCE
         )
     except ssl.SSLCertVerificationError as why:
-        return (
+        sentence = (
             f"Kafka at {host}:{port} shows a certificate that {access.cafile or 'this system'} does not vouch for "
             f"({why.verify_message}); give the authority of this cluster"
         )
+        return Trouble(Cause.PROTOCOL, sentence)
     except (OSError, TimeoutError):
-        return f"{host}:{port} does not speak TLS: it is a plaintext listener or not Kafka; use its SASL_SSL listener"
+        sentence = (
+            f"{host}:{port} does not speak TLS: it is a plaintext listener or not Kafka; use its SASL_SSL listener"
+        )
+        return Trouble(Cause.PROTOCOL, sentence)
     await _close(writer)
     return None
 
 
-async def _not_us(access: KafkaAccess) -> str | None:
+async def _not_us(access: KafkaAccess) -> Trouble | None:
     admin = AIOKafkaAdminClient(**access.client_settings(), request_timeout_ms=int(_PATIENCE * 1000))
     try:
         await asyncio.wait_for(admin.start(), 2 * _PATIENCE)
     except (KafkaError, TimeoutError, OSError):
-        return (
+        sentence = (
             f"Kafka at {access.bootstrap} answers but does not let {access.user!r} in: "
             "the user or its password is wrong, or the listener does not offer SCRAM-SHA-256"
         )
+        return Trouble(Cause.LOGIN, sentence)
     finally:
         await admin.close()
     return None

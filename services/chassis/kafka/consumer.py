@@ -95,7 +95,7 @@ class Consumer:
         self._behind: dict[TopicPartition, int] = {}
 
     async def start(self) -> None:
-        """Join the group. Raises KafkaError when the broker can't be reached; start it again then."""
+        """Join the group. Raises `NotNow` when the broker can't be reached; start it again then."""
         if not self._topics:
             return
         self._stopping.clear()
@@ -120,8 +120,10 @@ class Consumer:
         self._broker, self._subscriber = broker, subscriber
         try:
             await broker.start()
-        except BaseException:
+        except BaseException as why:
             await broker.stop()
+            if isinstance(why, KafkaError):
+                raise NotNow(f"Kafka could not be reached: {type(why).__name__}") from why
             raise
         self._finished = clock.seconds()
         self._replayer = asyncio.create_task(self._replay(), name="replay-asides")

@@ -194,7 +194,7 @@ class KafkaPublisher:
         self._producer: AIOKafkaProducer | None = None
 
     async def publish(self, rows: Sequence[Document]) -> set[str]:
-        producer = await self._connected()
+        producer = await self.connect()
         waiting: list[tuple[Document, asyncio.Future[object]]] = []
         stuck: set[tuple[str, str]] = set()
         for row in rows:
@@ -223,7 +223,8 @@ class KafkaPublisher:
         if producer is not None:
             await _stop(producer)
 
-    async def _connected(self) -> AIOKafkaProducer:
+    async def connect(self) -> AIOKafkaProducer:
+        """The producer, connected. Raises `NotNow` with the sentence that says what is in the way."""
         if self._producer is None:
             producer = AIOKafkaProducer(
                 **self._access.client_settings(),
@@ -239,7 +240,8 @@ class KafkaPublisher:
                 await producer.start()
             except KafkaError as why:
                 await _stop(producer)
-                raise NotNow(await diagnose(self._access) or "Kafka could not be reached") from why
+                trouble = await diagnose(self._access)
+                raise NotNow(trouble.sentence if trouble else "Kafka could not be reached") from why
             self._producer = producer
         return self._producer
 
