@@ -152,11 +152,12 @@ def _households(campus: Campus, draw: random.Random) -> list[Resident]:
             given = draw.choice(tradition.given)
             parents.append(Resident(sourced_id, campus, role, given, name, tradition.language))
         children = min(draw.choices((1, 2, 3), weights=(76, 21, 3))[0], STUDENTS_PER_SCHOOL[campus.key] - students)
-        for given in draw.sample(tradition.given, children):
+        grades = draw.sample(range(FIRST_GRADE, LAST_GRADE + 1), children)
+        for given, grade in zip(draw.sample(tradition.given, children), grades, strict=True):
             students += 1
             sourced_id = f"{campus.key}-st-{students:03d}"
             student = Resident(sourced_id, campus, "student", given, family, tradition.language)
-            student.grade = draw.randint(FIRST_GRADE, LAST_GRADE)
+            student.grade = grade
             student.agents = [parent.sourced_id for parent in parents]
             if tradition.language == "en" and draw.random() < 0.4:
                 student.middle = draw.choice(tradition.given)

@@ -1,0 +1,45 @@
+"""Who asks for transcripts in the demo: three recipients that were verified and one that was not."""
+
+RECIPIENTS = [
+    {
+        "id": "westmarch-college",
+        "name": "Westmarch College",
+        "kind": "college",
+        "standing": "verified",
+        "domain": "admissions.westmarch.example.org",
+        "contact": "transcripts@westmarch.example.org",
+        "purposes": ["admission", "scholarship", "financial-aid"],
+        "code": "003998",
+        "about": "A small college that reads mastery transcripts and asks for its application number as a reference.",
+    },
+    {
+        "id": "lantern-scholars-fund",
+        "name": "Lantern Scholars Fund",
+        "kind": "scholarship",
+        "standing": "verified",
+        "domain": "lantern-scholars.example.org",
+        "contact": "readers@lantern-scholars.example.org",
+        "purposes": ["scholarship"],
+        "about": "Pays for the first two years of students who were in work while at school.",
+    },
+    {
+        "id": "orrery-instruments",
+        "name": "Orrery Instruments",
+        "kind": "employer",
+        "standing": "verified",
+        "domain": "orrery-instruments.example.org",
+        "contact": "apprentices@orrery-instruments.example.org",
+        "purposes": ["employment"],
+        "about": "Makes planetarium gears and takes six apprentices a year.",
+    },
+    {
+        "id": "quickdegree-online",
+        "name": "Quickdegree Online",
+        "kind": "college",
+        "standing": "unverified",
+        "domain": "quickdegree.test",
+        "contact": "enroll@quickdegree.test",
+        "purposes": ["admission"],
+        "about": "Has not shown that the domain is its own. Nothing may be released to it.",
+    },
+]
