@@ -125,6 +125,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
             if operation is None or right is None:
                 continue
             operation["x-right"] = str(right)
+            _as_problems(operation["responses"])
             operation["security"] = [] if right.kinds is None else [{"session": []}, {"access": []}]
     return document
 
@@ -133,6 +134,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     422: {"model": Problem, "description": "What was sent does not fit; `faults` says where"},
     "default": {"model": Problem, "description": "A problem (RFC 9457)"},
 }
+
+
+def _as_problems(responses: dict[str, Any]) -> None:
+    """The framework writes every model as application/json; problems have a media type of their own."""
+    for code in map(str, _PROBLEMS):
+        content = responses.get(code, {}).get("content", {})
+        if "application/json" in content:
+            content[problem.MEDIA_TYPE] = content.pop("application/json")
 
 
 def _rights(dependant: Dependant) -> Iterator[Right]:
