@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from contracts.types import TranscriptKind
-from services.records.domain.content import Competency, Credit, Evidence, TranscriptContent
+from services.records.domain.content import Competency, Credit, Evidence, Framework, TranscriptContent
 from services.records.domain.selection import Selected, outline
 
 Json = dict[str, Any]
@@ -61,7 +61,7 @@ def clr_credential(selected: Selected, sealed: SealFacts, *, status: Mapping[str
     """The unsigned credential. `status` is a ready `credentialStatus` (Bitstring Status List entry), where there is one."""
     content = selected.content
     identity = credential_id(selected, sealed)
-    subject = {"id": _urn(sealed.transcript_id, "subject"), "identifier": _identifiers(content, sealed)}
+    subject = {"id": _urn(sealed.transcript_id, "subject")}
     contained = list(_contained(content, sealed, identity, subject))
     programme, areas, links = _programme(content, sealed)
     credential: Json = {
@@ -76,6 +76,7 @@ def clr_credential(selected: Selected, sealed: SealFacts, *, status: Mapping[str
         "credentialSubject": {
             **subject,
             "type": ["ClrSubject"],
+            "identifier": _identifiers(content, sealed),
             "achievement": [programme, *areas],
             "verifiableCredential": contained or [_enrolment(sealed, identity, subject, programme)],
             "association": links,
@@ -175,20 +176,12 @@ def _result_description(content: TranscriptContent, achievement_id: str, compete
         "type": ["ResultDescription"],
         "name": competency.name,
         "resultType": "RubricCriterionLevel",
-        "rubricCriterionLevel": [
-            {
-                "id": f"{here}.{level.id}",
-                "type": ["RubricCriterionLevel"],
-                "name": level.name,
-                "level": str(number),
-                "description": level.description,
-            }
-            for number, level in enumerate(framework.rubric, start=1)
-        ],
+        "rubricCriterionLevel": _levels(framework, here),
         "alignment": [
             {
                 "type": ["Alignment"],
-                "targetName": competency.standard,
+                "targetName": competency.name,
+                "targetDescription": competency.standard,
                 "targetUrl": here,
                 "targetFramework": framework.name,
                 "targetType": "CFItem",
@@ -198,6 +191,14 @@ def _result_description(content: TranscriptContent, achievement_id: str, compete
     if framework.required_level is not None:
         described["requiredLevel"] = f"{here}.{framework.required_level}"
     return described
+
+
+def _levels(framework: Framework, owner: str) -> list[Json]:
+    """The rubric from low to high; a level's id begins with that of the description it belongs to."""
+    return [
+        {"id": f"{owner}.{level.id}", "type": ["RubricCriterionLevel"], "name": level.name, "level": str(number)}
+        for number, level in enumerate(framework.rubric, start=1)
+    ]
 
 
 def _alignment(said: Mapping[str, Any]) -> Json:
@@ -233,6 +234,19 @@ def _programme(content: TranscriptContent, sealed: SealFacts) -> tuple[Json, lis
         _urn(sealed.issuer_id, framework.id), "LearningProgram", framework.name, f"Published by {framework.publisher}."
     )
     programme["criteria"] = {"narrative": "The school's competency framework; each credit has criteria of its own."}
+    # The levels in words stand here once; each competency repeats only their names, for a result must point at its own.
+    programme["resultDescription"] = [
+        {
+            "id": f"{programme['id']}#rubric",
+            "type": ["ResultDescription"],
+            "name": "Rubric",
+            "resultType": "RubricCriterionLevel",
+            "rubricCriterionLevel": [
+                {**level, "description": each.description}
+                for level, each in zip(_levels(framework, f"{programme['id']}#rubric"), framework.rubric, strict=True)
+            ],
+        }
+    ]
     used = {credit.area for credit in content.credits}
     areas = []
     links = []

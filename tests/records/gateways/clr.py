@@ -29,7 +29,7 @@ def one_of(names: str) -> Schema:
 
 ALIGNMENT = thing(
     "type targetName targetUrl",
-    "targetCode targetFramework targetType",
+    "targetCode targetDescription targetFramework targetType",
     type=kinds("Alignment"),
     targetUrl=URI,
     targetType=one_of(
@@ -100,7 +100,7 @@ ACHIEVED = thing(
     awardedDate=MOMENT,
     evidence=many(EVIDENCE),
     credentialSubject=thing(
-        "id type identifier achievement",
+        "id type achievement",
         "result creditsEarned term narrative",
         id=URI,
         type=kinds("AchievementSubject"),
