@@ -110,9 +110,14 @@ def place_of(trace: TracebackType | None) -> str:
 
 
 def _plain(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | float):
         return value
+    if isinstance(value, int):
+        # JSON's readers have 64 bits, orjson too.
+        return value if abs(value) < 2**63 else str(value)
     if isinstance(value, str):
+        # A header may bring half a surrogate pair, which UTF-8 does not have.
+        value = value if value.isascii() else value.encode("utf-8", "replace").decode()
         return value if len(value) <= LONGEST else value[:LONGEST] + "…"
     if isinstance(value, tuple | list | frozenset | set):
         return [_plain(part) for part in islice(_in_order(value), 20)]

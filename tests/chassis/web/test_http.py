@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 import httpx
@@ -162,7 +162,7 @@ async def test_a_body_over_the_limit_is_refused_with_a_problem(serve: Serve, rou
 async def test_a_body_that_does_not_say_its_length_is_counted_while_it_streams(serve: Serve, router: APIRouter) -> None:
     sent = 0
 
-    async def endless():
+    async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
         for _ in range(10_000):
             sent += 1
@@ -217,8 +217,11 @@ def test_a_route_without_a_right_does_not_start(auth: Auth, health: Health) -> N
     @inner.post("/also")
     async def also() -> None: ...
 
+    async def plain(_request: Request) -> Response:
+        return Response()
+
     router.include_router(inner, prefix="/inner")
-    router.add_route("/plain", forgotten)
+    router.add_route("/plain", plain)
     with pytest.raises(http.RouteWithoutRight) as refusal:
         http.build("toy", routers=[router], health=health, auth=auth, public_url=ORIGIN)
     assert refusal.value.routes == ("GET /toy/forgotten", "POST /toy/inner/also", "GET,HEAD /toy/plain")

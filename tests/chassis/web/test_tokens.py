@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from joserfc import jws
-from joserfc.jwk import KeySet, OctKey, OKPKey, RSAKey
+from joserfc.jwk import Key, KeySet, OctKey, OKPKey, RSAKey
 from joserfc.util import urlsafe_b64encode
 
 from contracts.problem import Reason
@@ -37,7 +37,7 @@ def test_an_access_token_names_nobody(key: OKPKey, claims: SessionClaims) -> Non
     assert (read.name, read.csrf, read.sub) == ("", "", claims.sub)
 
 
-def forged(claims: SessionClaims, header: dict[str, str], key: object) -> str:
+def forged(claims: SessionClaims, header: dict[str, str], key: Key) -> str:
     return jws.serialize_compact(header, claims.model_dump_json(), key, algorithms=[header["alg"]])
 
 
