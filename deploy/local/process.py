@@ -67,7 +67,7 @@ def started_at(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
-def send(pid_file: Path, number: signal.Signals) -> bool:
+def send(pid_file: Path, number: int) -> bool:
     """Signal the process that a pid file names, if it is still the same one. True when it was alive."""
     try:
         pid, started = pid_file.read_text().split()
@@ -81,7 +81,7 @@ def send(pid_file: Path, number: signal.Signals) -> bool:
 
 def is_alive(pid_file: Path) -> bool:
     """Say whether the process that a pid file names lives."""
-    return send(pid_file, signal.Signals(0)) if pid_file.exists() else False
+    return send(pid_file, 0)
 
 
 def write_pid(pid_file: Path, pid: int) -> None:

@@ -16,7 +16,7 @@ from deploy.local.principals import (
 from services.chassis.store.shelf import Collection
 
 THINGS, LEDGER = Collection("things", watched=True), Collection("ledger", append_only=True)
-ROLES = {role.name: role for role in mongo_roles({service: (THINGS, LEDGER) for service in SERVICES})}
+ROLES = {role.name: role for role in mongo_roles(dict.fromkeys(SERVICES, (THINGS, LEDGER)))}
 
 
 def test_nobody_who_faces_the_web_knows_kafka():
