@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from contracts.consent.v1 import ConsentExpired
+from contracts.consent.v1 import ConsentExpired, WatermarkPassed
 from contracts.envelope import Message
 from contracts.problem import Reason
 from contracts.types import OrganizationId, PersonId, RequestId
 from services.chassis.decision import Decision, Refusal
 from services.chassis.kafka.hearing import Answer, Hearing
-from services.chassis.store.shelf import Collection, Shelf
+from services.chassis.store.shelf import Collection, Index, Shelf
 from services.chassis.store.work import Job, Known, One
 
 AT = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
@@ -23,6 +23,15 @@ class Counted:
     versions: tuple[int, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Bell:
+    request_id: str
+    wanted: int
+    rung: int = 0
+    due_at: datetime | None = None
+
+
+BELLS = Shelf(Bell, Collection("bells", indexes=(Index((("due_at", 1),)),)), key="request_id")
 COUNTS = Shelf(Counted, Collection("counts"), key="request_id")
 
 
@@ -56,9 +65,16 @@ def hear(message: Message[ConsentExpired]) -> Job:
         before = known.one(COUNTS, event.request_id) or Counted(event.request_id, 0)
         if event.version in before.versions:
             return Refusal(Reason.CONFLICT, "this version was counted before")
-        return Decision(replace(before, times=before.times + 1, versions=(*before.versions, event.version)))
+        after = replace(before, times=before.times + 1, versions=(*before.versions, event.version))
+        bell = known.one(BELLS, event.request_id) or Bell(event.request_id, 0)
+        return Decision(after, also=[replace(bell, wanted=after.times, due_at=message.at)])
 
-    return Job(cause=message.id, at=message.at, reads=lambda _: [One(COUNTS, event.request_id)], decide=decide)
+    needs = [One(COUNTS, event.request_id), One(BELLS, event.request_id)]
+    return Job(cause=message.id, at=message.at, reads=lambda _: needs, decide=decide)
+
+
+def watermark(partition: int, at: datetime) -> WatermarkPassed:
+    return WatermarkPassed(watermark_id=f"wmk_{partition}", version=1, partition=partition, at=at)
 
 
 def counting() -> Hearing:

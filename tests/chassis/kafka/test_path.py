@@ -14,7 +14,7 @@ from services.chassis.store.mongo import MongoStore
 from services.chassis.store.shelf import ASIDE
 from services.chassis.store.work import Work
 from tests.support.stage import Stage, access, until
-from tests.support.toys import COUNTS, counting, say
+from tests.support.toys import BELLS, COUNTS, counting, say
 
 pytestmark = pytest.mark.connected
 
@@ -32,7 +32,7 @@ async def relaying(stage: Stage, store: MongoStore, *, user: str = "consent-rela
 
 async def test_an_event_travels_from_one_database_to_the_other(stage: Stage) -> None:
     said, heard = await stage.store("consent"), await stage.store("delivery")
-    saying, hearing = Work(said, [COUNTS]), Work(heard, [COUNTS])
+    saying, hearing = Work(said, [COUNTS]), Work(heard, [COUNTS, BELLS])
     consumer = Consumer(
         "delivery",
         access(stage.kafka, "delivery-worker"),
