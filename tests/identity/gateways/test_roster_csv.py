@@ -4,11 +4,13 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.identity.gateways.oneroster import read_roster
 from services.identity.gateways.roster import RosterUnreadable
 from services.identity.gateways.roster_zip import Limits
-from tests.identity.gateways.conftest import Files, small_roster, user
+from tests.identity.gateways.conftest import TODAY, Files, small_roster, user, zip_of
 
 Zipped = Callable[..., bytes]
 
@@ -85,3 +87,25 @@ def test_a_file_that_is_no_sheet_is_refused_with_its_remedy(
 
 def test_more_rows_than_allowed_are_refused(zipped: Zipped, today: date) -> None:
     assert "more than 3 lines" in refused(small_roster(), zipped, today, Limits(rows=3)).reason
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(
+    st.sampled_from(["orgs.csv", "users.csv", "roles.csv", "demographics.csv", "manifest.csv"]), st.binary(max_size=400)
+)
+def test_rubbish_after_good_rows_ends_in_a_roster_or_a_sentence(file: str, rubbish: bytes) -> None:
+    files = small_roster()
+    files[file] = str(files[file]).encode() + rubbish
+    try:
+        read_roster(zip_of(files), today=TODAY)
+    except RosterUnreadable as error:
+        assert error.file == file  # noqa: PT017 - either outcome is right
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.lists(st.text('ab",\n\r=\0é', max_size=30), max_size=12))
+def test_rubbish_of_quotes_and_commas_never_costs_the_good_rows_before_it(lines: list[str]) -> None:
+    files = small_roster()
+    files["users.csv"] = str(files["users.csv"]) + "".join(f"{line}\n" for line in lines)
+    read = read_roster(zip_of(files), today=TODAY)
+    assert {p.sourced_id for p in read.people} == {"st1", "gu1", "te1"}

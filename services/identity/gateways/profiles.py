@@ -1,0 +1,52 @@
+"""What a profile and a birth date are inside their ciphertext, and how they get there and back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from services.chassis.keys.person import PersonKeys
+from services.chassis.keys.sealing import Tampered
+from services.identity.domain import Person
+
+
+class Profile(BaseModel):
+    """Name, e-mail and language. `name` is what a page and a letter say."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    given_name: str = ""
+    family_name: str = ""
+    email: str | None = None
+    language: str = "en"
+
+    def dump(self) -> bytes:
+        """The clear bytes, the same for the same profile."""
+        return self.__pydantic_serializer__.to_json(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A person with the profile opened; none when the person was erased."""
+
+    person: Person
+    profile: Profile | None
+
+
+async def open_profiles(keys: PersonKeys, people: Sequence[Person]) -> list[Opened]:
+    """The profiles of these people, in their order."""
+    cleared = await keys.open_many([person.profile for person in people])
+    return [
+        Opened(person, Profile.model_validate_json(clear) if clear is not None else None)
+        for person, clear in zip(people, cleared, strict=True)
+    ]
+
+
+async def open_profile(keys: PersonKeys, person: Person) -> Profile | None:
+    """The profile of one person; none when erased or not to be opened: signing in must not depend on a name."""
+    try:
+        (opened,) = await open_profiles(keys, [person])
+    except Tampered:
+        return None
+    return opened.profile
