@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from services.chassis.keys.person import MASTER_KEY_FILE
 from services.chassis.settings import Role
 from services.chassis.settings import Settings as ChassisSettings
 
 GRANT_KEY = "consent.private.jwks.json"
 """The key under every approval. Only consent's api reads it: approvals are made where people sign."""
 SESSION_KEYS = "identity.public.jwks.json"
-MASTER_KEY = "kms-master-key.txt"
 
 
 class Settings(ChassisSettings):
@@ -18,5 +18,5 @@ class Settings(ChassisSettings):
     key_files: ClassVar[Mapping[str, frozenset[Role]]] = {
         GRANT_KEY: frozenset({Role.API}),
         SESSION_KEYS: frozenset({Role.API}),
-        MASTER_KEY: frozenset({Role.API}),
+        MASTER_KEY_FILE: frozenset({Role.API}),
     }
