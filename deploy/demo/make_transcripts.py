@@ -75,7 +75,7 @@ def _chosen(town: list[Resident], campus: str, wanted: int) -> list[Resident]:
 
 
 def _framework(campus: str, turn: int) -> FrameworkPlan:
-    if turn % 5 == 4:
+    if turn % 5 == 4:  # every fifth student carries a Learning Record
         return LEARNING_RECORD
     return HARBOR_POINT if campus == "hp" else MESA_VERDE
 
