@@ -43,7 +43,7 @@ _ABOUT = {
     "delivery": "Deliveries to recipients, the disclosure ledger",
     "notify": "Messages and preferences",
 }
-_TOO_LARGE = "too-large"
+_TOO_LARGE = web.RequestKey("too-large", bool)
 _EMPTY_START: Mapping[str, Any] = {"title": "", "intro": "", "people": [], "links": []}
 
 

@@ -9,6 +9,7 @@ from deploy.local import front
 from deploy.local.front import Door
 
 pytestmark = pytest.mark.connected
+GO_ON = web.AppKey("go on", asyncio.Event)
 
 
 async def echo(request):
@@ -26,7 +27,7 @@ async def drip(request):
     answer = web.StreamResponse()
     await answer.prepare(request)
     await answer.write(b"first")
-    await request.app["go on"].wait()
+    await request.app[GO_ON].wait()
     await answer.write(b"second")
     return answer
 
@@ -38,7 +39,7 @@ async def away(_request):
 @pytest.fixture
 async def service():
     app = web.Application(client_max_size=10**9)
-    app["go on"] = asyncio.Event()
+    app[GO_ON] = asyncio.Event()
     app.router.add_get("/consent/drip", drip)
     app.router.add_get("/consent/away", away)
     app.router.add_route("*", "/consent/{rest:.*}", echo)
@@ -73,7 +74,7 @@ async def test_headers_of_the_hop_stay_on_the_hop(door):
 async def test_an_answer_flows_before_it_is_complete(door, service):
     async with door.get("/consent/drip") as answer:
         assert await answer.content.readany() == b"first"
-        service.app["go on"].set()
+        service.app[GO_ON].set()
         assert await answer.content.read() == b"second"
 
 
