@@ -176,3 +176,19 @@ def test_the_api_has_no_kafka_login(environment: Callable[..., None]) -> None:
     environment()
     with pytest.raises(KeyError):
         Notify.read(Role.API).kafka_login(Role.API)
+
+
+def test_a_key_file_lies_in_the_keys_folder(environment: Callable[..., None], tmp_path: Path) -> None:
+    environment()
+    assert Notify.read(Role.API).key_file("master.key") == tmp_path / "master.key"
+    environment(PLACET_KEYS_FOLDER=None)
+    with pytest.raises(SettingsRefused, match="PLACET_KEYS_FOLDER is missing"):
+        Notify.read(Role.RELAY).key_file("master.key")
+
+
+def test_kafka_without_logins_is_for_local_mode_alone(environment: Callable[..., None]) -> None:
+    bare = {"PLACET_KAFKA_SECURITY": "PLAINTEXT", "PLACET_KAFKA_RELAY_USER": None, "PLACET_KAFKA_RELAY_PASSWORD": None}
+    environment(PLACET_MODE="local", **bare)
+    Notify.read(Role.RELAY)
+    environment(**bare)
+    assert len(faults(Role.RELAY)) == 1

@@ -154,6 +154,8 @@ class MongoPersonKeys:
         return cls(client, kms=kms, master_key=settings.kms_master_key)
 
     async def create(self, person_ids: Sequence[PersonId]) -> None:
+        for person_id in person_ids:
+            self._forget(person_id)  # the vault is asked, not what was known of it
         keys = await self._load(person_ids)
         missing = [person_id for person_id in dict.fromkeys(person_ids) if person_id not in keys]
         made = await _in_lanes(missing, self._fields.draw_key)

@@ -1,31 +1,22 @@
-"""A real mongod with authentication on, for the key vault."""
+"""A key vault of its own for each test, in the run's real mongod."""
 
+import secrets
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from deploy.local.mongo import Mongo
 from services.chassis.keys.person import DATABASE, prepare_vault
 from services.chassis.store.mongo import connect
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def mongo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mongo]:
-    folder: Path = tmp_path_factory.mktemp("keys-mongo")
-    mongo = Mongo(folder)
-    await mongo.start()
-    yield mongo
-    await mongo.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def client(mongo: Mongo) -> AsyncIterator[Any]:
-    """A client of a service that makes keys, on an empty vault with its index."""
+@pytest.fixture
+async def client(mongo: Mongo) -> AsyncIterator[dict[str, Any]]:
+    """What stands for a client: the vault's database, empty and with its index."""
     root = connect(mongo.root_uri)
-    await root.drop_database(DATABASE)
-    await prepare_vault(root)
-    yield root
+    database = root[f"{DATABASE}_{secrets.token_hex(6)}"]
+    await prepare_vault({DATABASE: database})
+    yield {DATABASE: database}
+    await root.drop_database(database.name)
     root.close()

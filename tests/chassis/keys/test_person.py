@@ -7,11 +7,23 @@ from typing import Any
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from contracts.types import PersonId, SealedValue
+from deploy.local.mongo import Mongo
 from services.chassis.keys import person
-from services.chassis.keys.person import Erased, MongoPersonKeys, PersonKeys, blind_index, local_kms, prepare_vault
+from services.chassis.keys.person import (
+    DATABASE,
+    Erased,
+    MongoPersonKeys,
+    PersonKeys,
+    blind_index,
+    local_kms,
+    prepare_vault,
+)
 from services.chassis.keys.sealing import KeysUnreadable, Tampered
+from services.chassis.settings import Settings
+from services.chassis.store.mongo import connect
 from services.chassis.store.work import NotNow
 from tests.support.person_keys import MemoryPersonKeys
 
@@ -67,6 +79,7 @@ async def test_many_come_back_in_their_order(keys: PersonKeys) -> None:
 async def test_making_a_key_again_keeps_the_first(keys: PersonKeys) -> None:
     await keys.create([AMELIE, AMELIE])
     sealed = await keys.seal(AMELIE, CLEAR)
+    await keys.create([AMELIE, BO])
     await keys.create([AMELIE, BO])
     assert await keys.open(sealed) == CLEAR
 
@@ -136,7 +149,7 @@ async def test_racers_make_one_key(client: Any) -> None:
     people = [PersonId(f"per_{number}") for number in range(20)]
     racers = [MongoPersonKeys(client, kms=KMS) for _ in range(8)]
     await asyncio.gather(*(racer.create(people) for racer in racers))
-    assert await client.keys.vault.count_documents({}) == 20
+    assert await client[DATABASE].vault.count_documents({}) == 20
     sealed = [await racer.seal(people[0], CLEAR) for racer in racers]
     assert [await racers[0].open(value) for value in sealed] == [CLEAR] * 8
 
@@ -214,6 +227,69 @@ async def test_neither_vault_nor_database_holds_a_key_that_opens_without_the_mas
     with pytest.raises(NotNow, match="master key"):
         await stranger.check()
     await keys.check()
+
+
+@pytest.mark.connected
+async def test_a_role_that_may_only_find_seals_and_opens_and_makes_no_key(client: Any, mongo: Mongo) -> None:
+    name = client[DATABASE].name
+    await client[DATABASE].client.admin.command(
+        "createRole",
+        name,
+        privileges=[{"resource": {"db": name, "collection": "vault"}, "actions": ["find"]}],
+        roles=[],
+    )
+    await client[DATABASE].client.admin.command("createUser", name, pwd=name, roles=[name])
+    await MongoPersonKeys(client, kms=KMS).create([AMELIE])
+    reader = connect(mongo.uri(name, name))
+    keys = MongoPersonKeys({DATABASE: reader[name]}, kms=KMS)
+    assert await keys.open(await keys.seal(AMELIE, CLEAR)) == CLEAR
+    for call in (keys.create([BO]), keys.erase(AMELIE)):
+        with pytest.raises(OperationFailure, match="not authorized"):
+            await call
+    reader.close()
+
+
+@pytest.mark.parametrize(
+    ("details", "ends"),
+    [
+        ({"writeErrors": [{"code": 11_000}]}, None),
+        ({"writeErrors": [{"code": 11_000}, {"code": 8}]}, BulkWriteError),
+        ({"writeErrors": [], "writeConcernErrors": [{"code": 64}]}, NotNow),
+    ],
+    ids=["somebody was first", "something else", "not kept safely"],
+)
+async def test_an_insert_that_fails_is_forgiven_only_when_somebody_was_first(
+    details: dict[str, Any], ends: type[Exception] | None
+) -> None:
+    class Vault:
+        def get_collection(self, *_: Any, **__: Any) -> "Vault":
+            return self
+
+        def find(self, _: Any) -> "Vault":
+            return self
+
+        async def to_list(self, _: Any) -> list[Any]:
+            return []
+
+        async def insert_many(self, *_: Any, **__: Any) -> None:
+            raise BulkWriteError(details)
+
+    keys = MongoPersonKeys({DATABASE: Vault()}, kms=KMS)
+    if ends is None:
+        await keys.create([AMELIE])
+    else:
+        with pytest.raises(ends):
+            await keys.create([AMELIE])
+
+
+async def test_the_settings_say_which_key_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "master.key").write_bytes(base64.b64encode(bytes(96)))
+    monkeypatch.setenv("PLACET_KEYS_FOLDER", str(tmp_path))
+    client: Any = AsyncIOMotorClient("mongodb://127.0.0.1:9", connect=False)
+    assert MongoPersonKeys.from_settings(client, Settings())._fields._provider == "local"
+    monkeypatch.setenv("PLACET_KMS_PROVIDERS", '{"aws": {"accessKeyId": "a", "secretAccessKey": "s"}}')
+    assert MongoPersonKeys.from_settings(client, Settings())._fields._provider == "aws"
+    client.close()
 
 
 @pytest.mark.connected

@@ -14,7 +14,7 @@ SECRET = bytes(range(32))
 CLEAR = b"a package with a name in it: Am\xc3\xa9lie"
 
 
-def write(path: Path, *keys: OKPKey | RSAKey, private: bool = True) -> None:
+def write(path: Path, *keys: OKPKey | RSAKey | OctKey, private: bool = True) -> None:
     path.write_text(json.dumps(KeySet(list(keys)).as_dict(private=private)))
     os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 1))
 
@@ -60,7 +60,7 @@ def test_a_key_file_that_never_was_good_is_an_error_that_names_it(tmp_path: Path
 def test_a_key_is_found_by_its_kind(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     rsa = RSAKey.generate_key(2048)
-    write(path, OKPKey.generate_key("X25519"), rsa)
+    write(path, OctKey.generate_key(256), OKPKey.generate_key("X25519"), rsa)
     file = KeyFile(path)
     assert file.signing_key("RSA").kid == rsa.thumbprint()
     with pytest.raises(KeysUnreadable, match="no private Ed25519 key"):
