@@ -1,0 +1,182 @@
+"""What delivery hears: one function per event. Each says which state it is about and which decision is asked for.
+
+Rules for order: topics have none in common. A revocation heard before its release is kept, and the release then makes a
+cancelled delivery; a recipient not heard of yet is asked for again at every opening. An approval alone moves nothing here.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from joserfc.jwk import KeySet
+
+from contracts.consent.v1 import ConsentExpired, ConsentRevoked, WatermarkPassed
+from contracts.envelope import Message
+from contracts.grant import Grant, GrantInvalid, verify
+from contracts.identity.v1 import OrganizationRecorded, PersonRecorded
+from contracts.records.v1 import TranscriptReleased
+from contracts.types import DeliveryId, PersonKind, RequestId
+from services.chassis import clock, ids
+from services.chassis.kafka.hearing import Answer, Hearing, Unwanted
+from services.chassis.store.work import Job, Known, Many, Need, One, Verdict
+from services.delivery import domain
+from services.delivery.domain import Cancel, Receive
+from services.delivery.store import (
+    DELIVERIES,
+    ENDPOINTS,
+    NOTICES,
+    ORGANIZATIONS,
+    REVOCATIONS,
+    STUDENTS,
+    WATERMARKS,
+)
+
+Verify = Callable[[str, datetime], Grant]
+"""Reads a grant that consent signed for delivery, in force at that time. Raises `GrantInvalid`."""
+
+
+def verifier(keys: Callable[[], KeySet]) -> Verify:
+    """With consent's public keys, from configuration, as they are at each call."""
+    return lambda token, now: verify(token, keys(), audience="delivery", now=now)
+
+
+def hearing(verify_grant: Verify, *, origin: str) -> Hearing:
+    """Everything delivery hears. `origin` is the address under which recipients reach the house."""
+    hears = Hearing()
+    hears.on(OrganizationRecorded, organization_recorded)
+    hears.on(PersonRecorded, person_recorded)
+    hears.on(ConsentRevoked, consent_revoked)
+    hears.on(ConsentExpired, consent_expired)
+    hears.on(WatermarkPassed, watermark_passed)
+
+    @hears(TranscriptReleased)
+    async def transcript_released(messages: Sequence[Message[TranscriptReleased]]) -> Sequence[Answer]:
+        return [_released(message, verify_grant, origin) for message in messages]
+
+    return hears
+
+
+def delivery_id_for(jti: str) -> DeliveryId:
+    """One grant, one delivery: its id is drawn from the grant's."""
+    return DeliveryId(ids.derived("dlv", jti))
+
+
+def _released(message: Message[TranscriptReleased], verify_grant: Verify, origin: str) -> Job | Unwanted:
+    """The grant is verified here again, on our own, and must allow just this release."""
+    release, at = message.event, clock.now()
+    try:
+        grant = verify_grant(release.grant, at)
+    except GrantInvalid as why:
+        return Unwanted(str(why))
+    wrong = domain.mismatch(release, grant)
+    if wrong is not None:
+        return Unwanted(f"the release is not what its grant allows: {wrong} differs")
+    delivery_id = delivery_id_for(grant.jti)
+    command = Receive(
+        delivery_id=delivery_id,
+        release=release,
+        grant=grant,
+        expires_at=datetime.fromtimestamp(grant.exp, UTC),
+        link=f"{origin.rstrip('/')}/delivery/deliveries/{delivery_id}",
+        at=at,
+    )
+
+    def decide(known: Known) -> Verdict:
+        return domain.receive(
+            command,
+            already=known.one(DELIVERIES, delivery_id),
+            siblings=known.many(DELIVERIES, "request_id", release.request_id),
+            revocation=known.one(REVOCATIONS, release.request_id),
+            recipient=known.one(ORGANIZATIONS, release.recipient_id),
+            endpoints=known.many(ENDPOINTS, "recipient_id", release.recipient_id),
+        )
+
+    return _job(
+        message,
+        decide,
+        One(DELIVERIES, delivery_id),
+        Many(DELIVERIES, "request_id", release.request_id),
+        One(REVOCATIONS, release.request_id),
+        One(ORGANIZATIONS, release.recipient_id),
+        Many(ENDPOINTS, "recipient_id", release.recipient_id),
+    )
+
+
+async def consent_revoked(messages: Sequence[Message[ConsentRevoked]]) -> Sequence[Answer]:
+    return [_ended(message, message.event.request_id, "revoked") for message in messages]
+
+
+async def consent_expired(messages: Sequence[Message[ConsentExpired]]) -> Sequence[Answer]:
+    return [_ended(message, message.event.request_id, "expired") for message in messages]
+
+
+def _ended(message: Message[Any], request_id: RequestId, cause: str) -> Job:
+    command = Cancel(request_id=request_id, cause=cause, at=clock.now())
+
+    def reads(known: Known) -> Iterable[Need]:
+        yield One(REVOCATIONS, request_id)
+        yield Many(DELIVERIES, "request_id", request_id)
+        for delivery in known.many(DELIVERIES, "request_id", request_id):
+            yield Many(NOTICES, "delivery_id", delivery.delivery_id)
+            yield Many(ENDPOINTS, "recipient_id", delivery.recipient_id)
+
+    def decide(known: Known) -> Sequence[Verdict]:
+        deliveries = known.many(DELIVERIES, "request_id", request_id)
+        return domain.cancel(
+            command,
+            known=known.one(REVOCATIONS, request_id),
+            deliveries=deliveries,
+            notices=[n for one in deliveries for n in known.many(NOTICES, "delivery_id", one.delivery_id)],
+            endpoints=[e for one in deliveries for e in known.many(ENDPOINTS, "recipient_id", one.recipient_id)],
+        )
+
+    return Job(cause=message.id, at=command.at, reads=reads, decide=decide, correlation=message.correlation)
+
+
+async def watermark_passed(messages: Sequence[Message[WatermarkPassed]]) -> Sequence[Answer]:
+    return [_watermark(message) for message in messages]
+
+
+def _watermark(message: Message[WatermarkPassed]) -> Job:
+    partition = str(message.event.partition)
+
+    def decide(known: Known) -> Verdict:
+        return domain.pass_watermark(known.one(WATERMARKS, partition), partition=partition, at=message.event.at)
+
+    return _job(message, decide, One(WATERMARKS, partition))
+
+
+async def organization_recorded(messages: Sequence[Message[OrganizationRecorded]]) -> Sequence[Answer]:
+    return [_organization(message) for message in messages]
+
+
+def _organization(message: Message[OrganizationRecorded]) -> Job:
+    event = message.event
+
+    def decide(known: Known) -> Verdict:
+        return domain.know_organization(known.one(ORGANIZATIONS, event.organization_id), event)
+
+    return _job(message, decide, One(ORGANIZATIONS, event.organization_id))
+
+
+async def person_recorded(messages: Sequence[Message[PersonRecorded]]) -> Sequence[Answer]:
+    return [_student(message) for message in messages]
+
+
+def _student(message: Message[PersonRecorded]) -> Job | None:
+    """Only students are of interest, and who may read for them. Who was one and left is still somebody's record."""
+    event = message.event
+    if event.rights_holder is None and not any(one.kind is PersonKind.STUDENT for one in event.memberships):
+        return None
+
+    def decide(known: Known) -> Verdict:
+        return domain.know_student(known.one(STUDENTS, event.person_id), event)
+
+    return _job(message, decide, One(STUDENTS, event.person_id))
+
+
+def _job(message: Message[Any], decide: Callable[[Known], Verdict], *needs: Need) -> Job:
+    def reads(_: Known) -> Iterable[Need]:
+        return needs
+
+    return Job(cause=message.id, at=clock.now(), reads=reads, decide=decide, correlation=message.correlation)

@@ -1,0 +1,69 @@
+"""What is delivered, disclosed, told and written in the ledger. Pure: no clock, no ids, no I/O, no async."""
+
+from services.delivery.domain.disclosing import (
+    NO_SUCH_DELIVERY,
+    OLDEST_WATERMARK,
+    Acknowledge,
+    Open,
+    Surroundings,
+    acknowledge,
+    freshness,
+    may_disclose,
+    may_fetch,
+    open_delivery,
+)
+from services.delivery.domain.ending import Cancel, Expire, cancel, expire
+from services.delivery.domain.endpoints import (
+    NO_SUCH_ENDPOINT,
+    Ping,
+    Put,
+    Remove,
+    Replay,
+    Rotate,
+    ping,
+    put,
+    remove,
+    replay,
+    rotate,
+    signing,
+)
+from services.delivery.domain.following import know_organization, know_student, pass_watermark
+from services.delivery.domain.ledger import GENESIS, Break, content, row_hash, verify_chain
+from services.delivery.domain.releasing import Receive, mismatch, receive
+from services.delivery.domain.state import (
+    Chain,
+    Delivery,
+    Endpoint,
+    EndpointState,
+    LedgerRow,
+    Notice,
+    NoticeKind,
+    NoticeState,
+    Organization,
+    Revocation,
+    Secret,
+    Status,
+    Student,
+    Watermark,
+)
+from services.delivery.domain.telling import (
+    Answer,
+    Attempted,
+    Claim,
+    attempted,
+    catch_up,
+    caught_up,
+    claim,
+    notices_for,
+    pause_after,
+)
+
+__all__ = [
+    "GENESIS", "NO_SUCH_DELIVERY", "NO_SUCH_ENDPOINT", "OLDEST_WATERMARK", "Acknowledge", "Answer", "Attempted", "Break",
+    "Cancel", "Chain", "Claim", "Delivery", "Endpoint", "EndpointState", "Expire", "LedgerRow", "Notice", "NoticeKind",
+    "NoticeState", "Open", "Organization", "Ping", "Put", "Receive", "Remove", "Replay", "Revocation", "Rotate", "Secret",
+    "Status", "Student", "Surroundings", "Watermark", "acknowledge", "attempted", "cancel", "catch_up", "caught_up", "claim",
+    "content", "expire", "freshness", "know_organization", "know_student", "may_disclose", "may_fetch", "mismatch",
+    "notices_for", "open_delivery", "pass_watermark", "pause_after", "ping", "put", "receive", "remove", "replay", "rotate",
+    "row_hash", "signing", "verify_chain",
+]  # fmt: skip

@@ -1,0 +1,201 @@
+"""How delivery's state lies in its database, and every question that is asked of it. Every query names its owner."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from contracts.topics import BY_NAME
+from contracts.types import DeliveryId, EndpointId, OrganizationId, PersonId, RequestId
+from services.chassis.store.shelf import Collection, Index, Shelf
+from services.chassis.store.work import Store
+from services.delivery.domain import (
+    Chain,
+    Delivery,
+    Endpoint,
+    EndpointState,
+    LedgerRow,
+    Notice,
+    NoticeState,
+    Organization,
+    Revocation,
+    Status,
+    Student,
+    Surroundings,
+    Watermark,
+)
+
+DELIVERIES = Shelf(
+    Delivery,
+    Collection(
+        "deliveries",
+        indexes=(
+            Index((("recipient_id", 1), ("status", 1), ("available_at", -1))),
+            Index((("school_id", 1), ("status", 1), ("available_at", -1))),
+            Index((("request_id", 1),)),
+            Index((("untold", 1), ("recipient_id", 1)), partial={"untold": True}),
+            Index((("status", 1), ("expires_at", 1))),
+        ),
+    ),
+    key="delivery_id",
+)
+NOTICES = Shelf(
+    Notice,
+    Collection(
+        "notices",
+        indexes=(
+            Index((("state", 1), ("due_at", 1)), partial={"state": "waiting"}),
+            Index((("delivery_id", 1),)),
+            Index((("endpoint_id", 1), ("made_at", -1))),
+        ),
+    ),
+    key="notice_id",
+)
+ENDPOINTS = Shelf(
+    Endpoint,
+    Collection(
+        "endpoints",
+        indexes=(Index((("recipient_id", 1),)), Index((("catching_up", 1),), partial={"catching_up": True})),
+    ),
+    key="endpoint_id",
+)
+ORGANIZATIONS = Shelf(Organization, Collection("organizations"), key="organization_id")
+STUDENTS = Shelf(Student, Collection("students", indexes=(Index((("guardians", 1),)),)), key="person_id")
+REVOCATIONS = Shelf(Revocation, Collection("revocations"), key="request_id")
+WATERMARKS = Shelf(Watermark, Collection("watermarks"), key="partition")
+LEDGER = Shelf(
+    LedgerRow,
+    Collection(
+        "ledger",
+        indexes=(
+            Index((("school_id", 1), ("number", 1)), unique=True),
+            Index((("student_id", 1), ("disclosed_at", -1))),
+            Index((("delivery_id", 1),), unique=True),
+        ),
+        append_only=True,
+    ),
+    key="row_id",
+)
+CHAINS = Shelf(Chain, Collection("chains"), key="school_id")
+SHELVES = (DELIVERIES, NOTICES, ENDPOINTS, ORGANIZATIONS, STUDENTS, REVOCATIONS, WATERMARKS, LEDGER, CHAINS)
+COLLECTIONS = tuple(shelf.collection for shelf in SHELVES)
+
+PARTITIONS = tuple(str(number) for number in range(BY_NAME["consent.requests"].partitions))
+"""Of consent's topic: a watermark is needed from every one of them."""
+
+PAGE = 100
+"""Rows of a list at the most. More is asked for by page."""
+NEWEST = (("available_at", -1),)
+NEVER_OPENED = (Status.AVAILABLE, Status.ABANDONED)
+
+
+class Questions:
+    """What pages, APIs and duties ask. Whose it is stands in each question, or the domain asks it of the answer."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def delivery(self, delivery_id: DeliveryId) -> Delivery | None:
+        """By its id alone: the caller decides whether the asker may see it."""
+        return next(iter(await self._store.find(DELIVERIES, {"_id": delivery_id}, limit=1)), None)
+
+    async def standing_of(self, delivery_id: DeliveryId) -> tuple[Delivery | None, Surroundings]:
+        """A delivery with all that its disclosure rests on.
+
+        Watermarks are read **first**: a revocation that a fresh one speaks for is then seen by what is read after it.
+        """
+        found = await self._store.find(WATERMARKS, {"_id": {"$in": list(PARTITIONS)}}, limit=len(PARTITIONS))
+        newest = {watermark.partition: watermark for watermark in found}
+        delivery = await self.delivery(delivery_id)
+        recipient = await self.organization(delivery.recipient_id) if delivery else None
+        revocation = await self._revocation(delivery.request_id) if delivery else None
+        return delivery, Surroundings(
+            recipient=recipient,
+            revocation=revocation,
+            watermarks=[newest.get(partition) for partition in PARTITIONS],
+        )
+
+    async def deliveries_to(
+        self, recipient_ids: Sequence[OrganizationId], statuses: Sequence[Status] = tuple(Status), *, page: int = 0
+    ) -> list[Delivery]:
+        where = {"recipient_id": {"$in": list(recipient_ids)}, "status": {"$in": [str(one) for one in statuses]}}
+        return await self._store.find(DELIVERIES, where, sort=NEWEST, limit=PAGE, after=page * PAGE)
+
+    async def deliveries_from(
+        self, school_ids: Sequence[OrganizationId], statuses: Sequence[Status] = tuple(Status), *, page: int = 0
+    ) -> list[Delivery]:
+        where = {"school_id": {"$in": list(school_ids)}, "status": {"$in": [str(one) for one in statuses]}}
+        return await self._store.find(DELIVERIES, where, sort=NEWEST, limit=PAGE, after=page * PAGE)
+
+    async def notices_of(self, delivery_id: DeliveryId) -> list[Notice]:
+        return await self._store.find(NOTICES, {"delivery_id": delivery_id}, sort=(("made_at", 1),), limit=PAGE)
+
+    async def notices_to(self, endpoint_id: EndpointId, *, limit: int = 20) -> list[Notice]:
+        where = {"endpoint_id": endpoint_id}
+        return await self._store.find(NOTICES, where, sort=(("made_at", -1),), limit=limit)
+
+    async def endpoint(self, endpoint_id: EndpointId, recipient_ids: Sequence[OrganizationId]) -> Endpoint | None:
+        where: dict[str, Any] = {"_id": endpoint_id, "recipient_id": {"$in": list(recipient_ids)}}
+        where["state"] = {"$ne": str(EndpointState.REMOVED)}
+        return next(iter(await self._store.find(ENDPOINTS, where, limit=1)), None)
+
+    async def endpoints_of(self, recipient_ids: Sequence[OrganizationId]) -> list[Endpoint]:
+        where = {"recipient_id": {"$in": list(recipient_ids)}, "state": {"$ne": str(EndpointState.REMOVED)}}
+        return await self._store.find(ENDPOINTS, where, sort=(("name", 1),), limit=PAGE)
+
+    async def organization(self, organization_id: OrganizationId) -> Organization | None:
+        return next(iter(await self._store.find(ORGANIZATIONS, {"_id": organization_id}, limit=1)), None)
+
+    async def organizations(self, ids: Sequence[OrganizationId]) -> dict[OrganizationId, Organization]:
+        found = await self._store.find(ORGANIZATIONS, {"_id": {"$in": list(ids)}}, limit=len(ids) or 1)
+        return {one.organization_id: one for one in found}
+
+    async def student(self, student_id: PersonId) -> Student | None:
+        return next(iter(await self._store.find(STUDENTS, {"_id": student_id}, limit=1)), None)
+
+    async def students_of(self, guardian_id: PersonId) -> list[Student]:
+        return await self._store.find(STUDENTS, {"guardians": guardian_id}, limit=PAGE)
+
+    async def rows_of(self, student_id: PersonId, *, page: int = 0) -> list[LedgerRow]:
+        """A student's disclosures, the newest first."""
+        where = {"student_id": student_id}
+        return await self._store.find(LEDGER, where, sort=(("disclosed_at", -1),), limit=PAGE, after=page * PAGE)
+
+    async def rows_at(self, school_id: OrganizationId, *, after: int = 0, limit: int = PAGE) -> list[LedgerRow]:
+        """A school's chain from the row behind `after`, in order."""
+        where = {"school_id": school_id, "number": {"$gt": after}}
+        return await self._store.find(LEDGER, where, sort=(("number", 1),), limit=limit)
+
+    async def rows_before(self, rows: Sequence[LedgerRow]) -> dict[str, LedgerRow]:
+        """The row before each of these, by its id, where there is one."""
+        ids = [f"{row.school_id}:{row.number - 1}" for row in rows if row.number > 1]
+        found = await self._store.find(LEDGER, {"_id": {"$in": ids}}, limit=len(ids) or 1)
+        return {row.row_id: row for row in found}
+
+    async def chain(self, school_id: OrganizationId) -> Chain | None:
+        return next(iter(await self._store.find(CHAINS, {"_id": school_id}, limit=1)), None)
+
+    async def due(self, now: datetime, limit: int, *, without: Sequence[str] = ()) -> list[Notice]:
+        """Notices due, the most urgent first, but none to the endpoints `without`."""
+        where: dict[str, Any] = {"state": str(NoticeState.WAITING), "due_at": {"$lte": now}}
+        if without:
+            where["endpoint_id"] = {"$nin": list(without)}
+        return await self._store.find(NOTICES, where, sort=(("due_at", 1),), limit=limit)
+
+    async def endpoints(self, ids: Sequence[EndpointId]) -> dict[EndpointId, Endpoint]:
+        """For the duty that tells: any recipient's."""
+        found = await self._store.find(ENDPOINTS, {"_id": {"$in": list(ids)}}, limit=len(ids) or 1)
+        return {one.endpoint_id: one for one in found}
+
+    async def catching_up(self, limit: int) -> list[Endpoint]:
+        return await self._store.find(ENDPOINTS, {"catching_up": True}, limit=limit)
+
+    async def untold(self, recipient_id: OrganizationId, limit: int) -> list[Delivery]:
+        return await self._store.find(DELIVERIES, {"untold": True, "recipient_id": recipient_id}, limit=limit)
+
+    async def expired(self, now: datetime, limit: int) -> list[Delivery]:
+        """Deliveries that nobody opened while their grant was in force."""
+        where = {"status": {"$in": [str(one) for one in NEVER_OPENED]}, "expires_at": {"$lte": now}}
+        return await self._store.find(DELIVERIES, where, sort=(("expires_at", 1),), limit=limit)
+
+    async def _revocation(self, request_id: RequestId) -> Revocation | None:
+        return next(iter(await self._store.find(REVOCATIONS, {"_id": request_id}, limit=1)), None)
