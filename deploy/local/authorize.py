@@ -29,7 +29,8 @@ from confluent_kafka.admin import (
 from pymongo import AsyncMongoClient
 
 from contracts.topics import TOPICS, Topic
-from deploy.local.principals import KEY_VAULT, Acl, Role
+from deploy.local.principals import Acl, Role
+from services.chassis.keys.person import prepare_vault
 from services.chassis.store.mongo import connect, prepare
 from services.chassis.store.shelf import Collection
 
@@ -175,15 +176,12 @@ async def authorize_mongo(root_uri: str, *, roles: Sequence[Role], passwords: Ma
 async def make_collections(uri: str, wanted: Mapping[str, Sequence[Collection]]) -> None:
     """Make collections and indexes by database as the `bootstrap` user: they must exist before the first transaction.
 
-    Also the key vault with its unique index on `keyAltNames`, by which racing creators of a person's key end with one.
+    Also the key vault with its unique index, by which racing creators of a person's key end with one.
     """
-    database, vault = KEY_VAULT
     client = connect(uri)
     try:
         for service, collections in wanted.items():
             await prepare(client[service], collections)
-        await client[database][vault].create_index(
-            "keyAltNames", unique=True, partialFilterExpression={"keyAltNames": {"$exists": True}}
-        )
+        await prepare_vault(client)
     finally:
         client.close()

@@ -1,5 +1,6 @@
 """What each process of the house is told: its addresses, its own credentials and keys, and nobody else's."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,8 +9,8 @@ from typing import Literal, Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from deploy.local.kafka import Login
-from deploy.local.keys import service_folder
-from deploy.local.principals import Credentials, principal
+from deploy.local.keys import operator_token, service_folder
+from deploy.local.principals import KEY_OWNER, Credentials, principal
 from deploy.local.process import NotStarted
 
 ServiceRole = Literal["api", "worker", "relay", "all"]
@@ -140,6 +141,9 @@ def service_environment(
             "SMTP_URL": addresses.smtp_url,
             "VAULT_URL": addresses.vault_url,
         }
+    if service == KEY_OWNER and "api" in roles:
+        token = operator_token(folder / "keys")
+        told["PLACET_OPERATOR_TOKEN_SHA256"] = hashlib.sha256(token.encode()).hexdigest()
     for one in roles:
         user = principal(service, one)
         told[f"PLACET_MONGODB_{one.upper()}_URI"] = database.uri(user, credentials.mongodb[user])

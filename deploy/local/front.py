@@ -17,6 +17,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from contracts.problem import Reason, problem
 from deploy.local.page import render, stylesheet
 
 # Above every service's own limit (evidence uploads are the largest), so that a service's answer is the one heard.
@@ -87,9 +88,9 @@ class Door:
         service = request.match_info["service"]
         port = self._routes.get(service)
         if port is None:
-            return _problem(404, "not-found", "there is nothing at this address")
+            return _no(Reason.NOT_FOUND, "there is nothing at this address")
         if (request.content_length or 0) > _BIGGEST_BODY:
-            return _problem(413, "too-large", f"a body may have {_BIGGEST_BODY} bytes at most")
+            return _no(Reason.TOO_LARGE, f"a body may have {_BIGGEST_BODY} bytes at most")
         assert self._client is not None
         try:
             async with self._client.request(
@@ -103,8 +104,8 @@ class Door:
                 return await _back(request, answer)
         except (aiohttp.ClientError, TimeoutError):
             if request.get(_TOO_LARGE):
-                return _problem(413, "too-large", f"a body may have {_BIGGEST_BODY} bytes at most")
-            return _problem(503, "unavailable", f"the {service} service does not answer now; try again in a moment")
+                return _no(Reason.TOO_LARGE, f"a body may have {_BIGGEST_BODY} bytes at most")
+            return _no(Reason.NOT_NOW, f"the {service} service does not answer now; try again in a moment")
 
 
 async def _bounded(request: web.Request) -> AsyncIterator[bytes]:
@@ -149,11 +150,16 @@ async def _back(request: web.Request, answer: aiohttp.ClientResponse) -> web.Str
     return response
 
 
-def _problem(status: int, kind: str, detail: str) -> web.Response:
-    """Say no in the form of RFC 9457."""
-    body = {"type": f"urn:placet:problem:{kind}", "title": kind, "status": status, "detail": detail}
-    headers = {"Retry-After": "1"} if status == 503 else {}
-    return web.json_response(body, status=status, content_type="application/problem+json", headers=headers)
+def _no(reason: Reason, detail: str) -> web.Response:
+    """Say no as the services do (RFC 9457)."""
+    said = problem(reason, detail)
+    headers = {"Retry-After": "1"} if reason is Reason.NOT_NOW else {}
+    return web.Response(
+        text=said.model_dump_json(exclude_none=True),
+        status=said.status,
+        content_type="application/problem+json",
+        headers=headers,
+    )
 
 
 async def serve(door: Door, port: int) -> None:

@@ -28,7 +28,7 @@ from deploy.local.environment import (
 )
 from deploy.local.fetch import Progress
 from deploy.local.kafka import Kafka, client_settings
-from deploy.local.keys import make_keys
+from deploy.local.keys import make_keys, operator_token
 from deploy.local.mongo import Mongo
 from deploy.local.principals import (
     BOOTSTRAP,
@@ -152,6 +152,11 @@ class House:
     def start_file(self) -> Path:
         """JSON of the start page (title, intro, people, links); whoever fills the house writes it."""
         return self.folder / "start.json"
+
+    @property
+    def operator_token(self) -> str:
+        """What signs the first operator in at identity; for people at this machine and for whoever fills the house."""
+        return operator_token(self.folder / "keys")
 
     def addresses(self) -> dict[str, str]:
         """Return what is where, by name, for people and for `house.json`."""

@@ -15,10 +15,11 @@ from joserfc.jwk import OKPKey, RSAKey
 
 from contracts.topics import SERVICES
 from deploy.local.tls import write_private, write_signer
+from services.chassis.keys.person import MASTER_KEY_BYTES, MASTER_KEY_FILE
 
 Jwk = dict[str, Any]
 
-MASTER_KEY = "master.key"
+MASTER_KEY = MASTER_KEY_FILE
 """The local KMS's key, 96 bytes in base64 (MongoDB's CSFLE, provider `local`): it wraps the key of each person."""
 BLIND_INDEX_KEY = "blind-index.key"
 """32 bytes in base64: HMAC key by which an e-mail address is looked up without being readable."""
@@ -50,11 +51,20 @@ def make_keys(folder: Path) -> None:
     folder.chmod(0o700)
     for service, kinds in _KINDS.items():
         _make_set(folder, service, kinds)
-    for name, length in ((MASTER_KEY, 96), (BLIND_INDEX_KEY, 32), (PACKAGE_ADDRESS_KEY, 32)):
+    for name, length in ((MASTER_KEY, MASTER_KEY_BYTES), (BLIND_INDEX_KEY, 32), (PACKAGE_ADDRESS_KEY, 32)):
         if not (folder / name).exists():
             write_private(folder / name, base64.b64encode(secrets.token_bytes(length)))
     write_signer(folder / PDF_SIGNER, common="Placet local seal")
     _lay(folder)
+
+
+def operator_token(folder: Path) -> str:
+    """Return the token that signs the first operator in, drawing it at the first call; identity is told its digest."""
+    path = folder / "operator.token"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_private(path, secrets.token_urlsafe(32).encode())
+    return path.read_text()
 
 
 def service_folder(folder: Path, service: str) -> Path:

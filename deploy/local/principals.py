@@ -15,6 +15,7 @@ from typing import Literal
 from contracts.topics import SERVICES, TOPICS, Topic, heard_by, written_by
 from deploy.local.kafka import Login
 from deploy.local.tls import write_private
+from services.chassis.keys.person import DATABASE, VAULT
 from services.chassis.store.shelf import ASIDE, INBOX, OUTBOX, Collection
 
 KAFKA_ROLES = ("worker", "relay")
@@ -24,7 +25,7 @@ OPERATOR = "operator"
 # Makes collections and indexes, at installation and upgrade only; it can't read a document.
 BOOTSTRAP = "bootstrap"
 
-KEY_VAULT = ("keys", "vault")
+KEY_VAULT = (DATABASE, VAULT.name)
 # Makes and erases the keys of persons; everybody else may only use them.
 KEY_OWNER = "identity"
 

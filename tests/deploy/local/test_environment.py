@@ -1,3 +1,4 @@
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -11,21 +12,26 @@ from deploy.local.environment import (
     service_environment,
 )
 from deploy.local.kafka import Login
+from deploy.local.keys import operator_token
 from deploy.local.principals import Credentials
 from deploy.local.process import NotStarted
 
 BROKER = OtherKafka("k:9092", Path("/ca.pem"), Login("admin", "secret"))
 DATABASE = OtherMongo("mongodb+srv://root:pw@cluster.example/?authSource=other&w=1")
-USERS = {f"consent-{role}": f"{role}-password" for role in ("api", "worker", "relay")}
+USERS = {
+    f"{service}-{role}": f"{role}-password"
+    for service in ("consent", "identity")
+    for role in ("api", "worker", "relay")
+}
 CREDENTIALS = Credentials(kafka=USERS, mongodb=USERS)
 
 
-def told(role):
+def told(role, service="consent", folder=Path("/house")):
     return service_environment(
-        "consent",
+        service,
         role,
         port=1,
-        folder=Path("/house"),
+        folder=folder,
         addresses=Addresses("http://localhost:2", "smtp://127.0.0.1:3", "file:///house/vault"),
         broker=BROKER,
         database=DATABASE,
@@ -44,6 +50,14 @@ def test_a_relay_gets_no_key():
     assert "PLACET_KEYS_FOLDER" not in env
     assert env["PLACET_KAFKA_RELAY_PASSWORD"] == "relay-password"
     assert not [value for value in env.values() if "worker-password" in value]
+
+
+def test_identity_is_told_the_digest_of_the_operators_token_and_nobody_the_token(tmp_path):
+    digest = told("api", "identity", tmp_path)["PLACET_OPERATOR_TOKEN_SHA256"]
+    token = operator_token(tmp_path / "keys")
+    assert digest == hashlib.sha256(token.encode()).hexdigest()
+    assert token not in told("all", "identity", tmp_path).values()
+    assert "PLACET_OPERATOR_TOKEN_SHA256" not in told("all")
 
 
 def test_all_is_the_three_each_under_its_own_credentials():
