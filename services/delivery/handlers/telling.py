@@ -1,0 +1,112 @@
+"""Telling recipients in three beats: what is due and has room, the attempt itself, how it ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.chassis import clock
+from services.chassis.decision import Decision
+from services.chassis.store.work import Job
+from services.delivery.domain import Answer, Attempted, Delivery, Endpoint, Notice, NoticeState, signing
+from services.delivery.gateways.pace import Pace
+from services.delivery.gateways.signing import EndpointSecrets
+from services.delivery.gateways.webhooks import Said, Webhooks
+from services.delivery.handlers.jobs import attempted_job, claim_job
+from services.delivery.store import Questions
+
+LOOKED_AT = 256
+"""Notices due that one look takes in, so that a crowd for one endpoint does not hide the others behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A notice due, with the endpoint it goes to (None: it is gone)."""
+
+    notice: Notice
+    endpoint: Endpoint | None
+
+
+class Telling:
+    """The duty's hands. It keeps nothing but the pace of each endpoint."""
+
+    def __init__(self, questions: Questions, webhooks: Webhooks, secrets: EndpointSecrets, pace: Pace) -> None:
+        self._questions = questions
+        self._webhooks = webhooks
+        self._secrets = secrets
+        self._pace = pace
+
+    async def find_due(self, now: datetime, limit: int) -> Sequence[Due]:
+        """The most urgent notices, to each endpoint no more than it has room for."""
+        seconds = clock.seconds()
+        waiting = await self._questions.due(now, max(limit, LOOKED_AT), without=self._pace.full(seconds))
+        rooms: dict[str, int] = {}
+        chosen: list[Notice] = []
+        for notice in waiting:
+            room = rooms.setdefault(notice.endpoint_id, self._pace.room(notice.endpoint_id, seconds))
+            if room and len(chosen) < limit:
+                rooms[notice.endpoint_id] -= 1
+                chosen.append(notice)
+        endpoints = await self._questions.endpoints(sorted({one.endpoint_id for one in chosen})) if chosen else {}
+        return [Due(one, endpoints.get(one.endpoint_id)) for one in chosen]
+
+    @staticmethod
+    def begin(due: Due) -> Job:
+        return claim_job(due.notice, clock.now())
+
+    async def act(self, due: Due, decision: Decision[Any]) -> Attempted | None:
+        """One attempt, if the first beat did not drop the notice."""
+        notice: Notice = decision.state
+        if notice.state is not NoticeState.WAITING or due.endpoint is None:
+            return None
+        said = await self._attempt(notice, due.endpoint)
+        return Attempted(
+            notice_id=notice.notice_id,
+            claim=notice.claims,
+            answer=said.answer,
+            said=said.words,
+            retry_after=said.retry_after,
+            at=clock.now(),
+        )
+
+    @staticmethod
+    def record(due: Due, attempted: Attempted | None) -> Job:
+        if attempted is not None:
+            return attempted_job(due.notice, attempted)
+        # The first beat dropped it: the second had nothing to do, and this one finds nothing to say.
+        nothing = Attempted(
+            notice_id=due.notice.notice_id, claim=-1, answer=Answer.NOT_OURS_TO_SAY, said="dropped", at=clock.now()
+        )
+        return attempted_job(due.notice, nothing)
+
+    async def _attempt(self, notice: Notice, endpoint: Endpoint) -> Said:
+        began, at = clock.seconds(), clock.now()
+        said: Said | None = None
+        self._pace.begin(endpoint.endpoint_id)
+        try:
+            secrets = [self._secrets.open(endpoint.endpoint_id, one.sealed) for one in signing(endpoint, at)]
+            said = await self._webhooks.post(
+                endpoint.url, webhook_id=notice.webhook_id, body=notice.body, secrets=secrets, at=at
+            )
+        finally:
+            now = clock.seconds()
+            well = said is not None and said.answer in (Answer.TAKEN, Answer.GONE, Answer.NOT_OURS_TO_SAY)
+            self._pace.end(endpoint.endpoint_id, now, well=well, took=now - began)
+        return said
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An endpoint that catches up, and one delivery that nobody was told of (None: there is none left)."""
+
+    endpoint: Endpoint
+    delivery: Delivery | None
+
+
+async def find_late(questions: Questions, limit: int) -> Sequence[Late]:
+    """What endpoints made not long ago have missed."""
+    found: list[Late] = []
+    for endpoint in await questions.catching_up(limit):
+        untold = await questions.untold(endpoint.recipient_id, limit)
+        found += [Late(endpoint, delivery) for delivery in untold] or [Late(endpoint, None)]
+    return found[:limit]
