@@ -1,0 +1,66 @@
+# Everything a developer or an operator types. `make help` prints this list from the ## comments.
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/ready
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env up down demo test test-fast check lint types imports contracts bench lock clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: $(READY) ## Make the environment (.venv) from the hash-locked requirements
+
+$(READY): requirements-dev.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Placet needs Python 3.11: '$(PYTHON)' was not found; install it or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Placet needs Python 3.11; '$(PYTHON)' is another version. Say make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Making the environment in $(VENV) (about a minute, once) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: $(READY) ## Start the whole house and print its addresses
+	@$(BIN)/placet up
+
+down: $(READY) ## Stop it
+	@$(BIN)/placet down
+
+demo: $(READY) ## The main job, from import to acknowledged delivery, with a live account of it
+	@$(BIN)/placet demo
+
+test: $(READY) ## Every test, on a real Kafka and a real MongoDB
+	@$(BIN)/python -m pytest -q
+
+test-fast: $(READY) ## Only the tests that need no sockets
+	@$(BIN)/python -m pytest -q -m "not connected"
+
+check: $(READY) lint types imports contracts ## What CI asks before the tests
+
+lint: $(READY) ## Style and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(READY) ## Types, strictly
+	@$(BIN)/mypy contracts services deploy tests
+
+imports: $(READY) ## Which room may know which
+	@$(BIN)/lint-imports --no-cache
+
+contracts: $(READY) ## Schemas, catalogue and documents fresh; no breaking change
+	@$(BIN)/python -m contracts.generate --check
+	@$(BIN)/python -m deploy.cli.documents --check
+
+bench: $(READY) ## Placet beside the bare pipeline, on the same broker and database
+	@$(BIN)/python -m tests.bench
+
+lock: ## Choose versions anew and write both lock files
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile -q pyproject.toml --upgrade --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+	@$(BIN)/uv pip compile -q pyproject.toml --upgrade --extra local --extra dev --generate-hashes --no-header --python-version 3.11 -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove the environment and what runs have left
+	@rm -rf $(VENV) .local build *.egg-info .mypy_cache .ruff_cache .hypothesis .coverage
