@@ -4,18 +4,20 @@ import argparse
 import asyncio
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from contracts.topics import SERVICES
 from deploy.local.fetch import NotFetched
 from deploy.local.house import House
 from deploy.local.process import NotStarted
 from deploy.local.supervisor import supervise
 
 
-async def run(folder: Path) -> int:
+async def run(folder: Path, services: Sequence[str]) -> int:
     """Start a house, keep it up, take it down. Returns the exit code."""
     ended = asyncio.Event()
-    house = House(folder, say=print)
+    house = House(folder, services=services, say=print)
     starting = asyncio.ensure_future(house.start())
 
     def leave() -> None:
@@ -42,7 +44,9 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Run Placet on this machine.")
     parser.add_argument("--folder", type=Path, default=Path(".local/main"), help="where everything of it lies")
-    sys.exit(asyncio.run(run(parser.parse_args().folder)))
+    parser.add_argument("--service", action="append", choices=SERVICES, help="only this one; may be repeated")
+    given = parser.parse_args()
+    sys.exit(asyncio.run(run(given.folder, given.service or SERVICES)))
 
 
 if __name__ == "__main__":

@@ -260,7 +260,7 @@ class House:
 
     async def _authorize(self) -> None:
         """Make collections, users, topics and rights; the two systems at once."""
-        collections = self._collections if self._collections is not None else declared()
+        collections = self._collections if self._collections is not None else declared(self._services)
         roles = mongo_roles(collections)
         path = self.folder / "credentials.json"
         self.credentials = keep_credentials(path, [role.name for role in roles])

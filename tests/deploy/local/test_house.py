@@ -9,6 +9,8 @@ import pytest
 
 from contracts.topics import SERVICES
 from deploy.local.house import House, take_down
+from deploy.local.kafka import Kafka
+from deploy.local.mongo import Mongo
 from deploy.local.process import NotStarted, is_alive, started_at
 from deploy.local.supervisor import supervise
 from services.chassis import clock
@@ -133,3 +135,29 @@ async def test_roles_run_as_processes_of_their_own(tmp_path):
         assert "PLACET_MONGODB_API_URI" not in relay["env"]
     finally:
         await house.stop()
+
+
+async def test_another_kafka_and_another_mongodb_are_used_when_the_environment_names_them(tmp_path, monkeypatch):
+    kafka, mongo = Kafka(tmp_path / "theirs" / "kafka"), Mongo(tmp_path / "theirs" / "mongo")
+    await asyncio.gather(kafka.start(), mongo.start())
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap)
+    monkeypatch.setenv("PLACET_KAFKA_CAFILE", str(kafka.cafile))
+    monkeypatch.setenv("PLACET_KAFKA_ADMIN_USER", kafka.admin.user)
+    monkeypatch.setenv("PLACET_KAFKA_ADMIN_PASSWORD", kafka.admin.password)
+    monkeypatch.setenv("MONGODB_URI", mongo.root_uri)
+    monkeypatch.setenv("SMTP_URL", "smtp://127.0.0.1:1")
+    house = dummy_house(tmp_path / "ours", services=("consent",))
+    try:
+        await house.start()
+        env = (await told(f"{house.public_url}/consent/"))["env"]
+        assert env["KAFKA_BOOTSTRAP_SERVERS"] == kafka.bootstrap
+        assert env["SMTP_URL"] == "smtp://127.0.0.1:1"
+        assert f"127.0.0.1:{mongo.port}/" in env["PLACET_MONGODB_API_URI"]
+        relay = KafkaUser(house.kafka, house.credentials.kafka_login("consent-relay"))
+        assert await relay.write("consent.requests", b"x") is None
+        with pytest.raises(NotStarted, match="none of its own"):
+            _ = house.own_kafka
+    finally:
+        await house.stop()
+        assert kafka.pid is not None
+        await asyncio.gather(kafka.stop(), mongo.stop())
