@@ -12,12 +12,14 @@ Handlers and domains don't know about batches.
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol, TypeVar, cast
 
 from contracts.event import Event
 from services.chassis.decision import Decision, Refusal
+from services.chassis.failpoint import failpoint
+from services.chassis.observe import telemetry
 from services.chassis.store import inbox, outbox
 from services.chassis.store.shelf import Document, Shelf
 
@@ -133,7 +135,7 @@ class Known:
 
     def many(self, shelf: Shelf[S], name: str, value: str) -> tuple[S, ...]:
         kept = (pair[0] for pair in self._states[shelf].values() if pair)
-        return tuple(state for state in kept if getattr(state, name) == value)
+        return tuple(state for state in kept if _holds(getattr(state, name), value))
 
     def lacks(self, need: Need) -> bool:
         if isinstance(need, One):
@@ -193,6 +195,9 @@ class Work:
 
     async def carry_out(self, job: Job) -> Verdict | AlreadyDone:
         """One command. What arrives while a transaction is in flight shares the next one: a quiet service adds no wait."""
+        if job.trace is None:
+            # The rows are written by another task: the caller's trace is taken along here.
+            job = replace(job, trace=telemetry.traceparent())
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((job, answer))
         if self._runner is None or self._runner.done():
@@ -236,12 +241,14 @@ class Work:
             nonlocal wrote
             written, outcomes = await self._decide(unit, jobs)
             wrote = bool(written)
+            failpoint("work.decided")
             if wrote:
                 states = {shelf: list(documents.values()) for shelf, documents in written.states.items()}
                 await unit.write(states, written.rows, written.seen)
             return outcomes
 
         outcomes = await self.store.transact(body)
+        failpoint("work.committed")
         if wrote:
             self.changed.set()
         return outcomes
@@ -298,6 +305,11 @@ class Work:
         ]
         await self.store.transact(lambda unit: unit.write({}, rows, []))
         self.changed.set()
+
+
+def _holds(field_value: object, value: str) -> bool:
+    """As the database compares: a field that is a list holds a value when one of its members is it."""
+    return value in field_value if isinstance(field_value, tuple) else field_value == value
 
 
 def _row(job: Job, event: Event, order: int) -> Document:

@@ -1,0 +1,1 @@
+"""The operators' command line, `placet`: it deploys, watches and repairs. It holds no domain logic."""

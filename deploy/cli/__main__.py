@@ -1,0 +1,27 @@
+"""`placet`: the list of its commands. Each lives in the module named for what it is about."""
+
+import typer
+
+from deploy.cli import asides, doctor, houses, imports, relay, topics, tracing, verifying
+
+app = typer.Typer(
+    name="placet",
+    help="Run, watch and repair Placet. Everything it prints is safe to paste into a ticket: ids, no names.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("up")(houses.up)
+app.command("down")(houses.down)
+app.command("demo")(houses.demo)
+app.command("doctor")(doctor.doctor)
+app.command("import")(imports.import_files)
+app.command("follow")(tracing.follow)
+app.command("verify")(verifying.verify)
+app.command("topics")(topics.topics)
+app.add_typer(asides.app, name="aside")
+app.add_typer(relay.app, name="relay")
+
+if __name__ == "__main__":
+    app()

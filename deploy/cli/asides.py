@@ -1,0 +1,91 @@
+"""`placet aside list | show | replay`: records that could not be handled, why, and once more."""
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from contracts.topics import SERVICES
+from deploy.cli.access import HOME, Access, Folder, console, fail
+from services.chassis.store.aside import AsideState
+from services.chassis.store.shelf import ASIDE
+
+app = typer.Typer(help="Records that were set aside, why, and once more.", no_args_is_help=True)
+Id = Annotated[str, typer.Argument(help="The id as `placet aside list` shows it.")]
+
+
+@app.command("list")
+def list_asides(
+    folder: Folder = HOME,
+    every: Annotated[bool, typer.Option("--all", help="Also those that are done.")] = False,
+) -> None:
+    """Show what waits, service by service, oldest first."""
+    found = asyncio.run(_all(Access.find(folder), every=every))
+    if not found:
+        console.print("Nothing is set aside.")
+        return
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for heading in ("service", "id", "event", "state", "tries", "since", "reason"):
+        table.add_column(heading, overflow="fold")
+    for service, row in found:
+        since = f"{row['at']:%Y-%m-%d %H:%M:%S}"
+        table.add_row(service, row["_id"], row["type"], row["state"], str(row["tries"]), since, row["reason"])
+    console.print(table)
+
+
+@app.command("show")
+def show(aside_id: Id, folder: Folder = HOME) -> None:
+    """Show one record: its place, headers and size. The body is not printed: it could hold anything."""
+    service, row = asyncio.run(_one(Access.find(folder), aside_id))
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for name in ("topic", "partition", "offset", "type", "state", "tries", "at", "reason"):
+        table.add_row(f"[dim]{name}[/]", str(row[name]))
+    table.add_row("[dim]service[/]", service)
+    table.add_row("[dim]body[/]", f"{len(row['value'] or b'')} bytes")
+    for name, value in row["headers"]:
+        table.add_row(f"[dim]{ascii(name)[1:-1]}[/]", ascii(bytes(value))[2:-1][:120])
+    console.print(table)
+
+
+@app.command("replay")
+def replay(aside_id: Id, folder: Folder = HOME) -> None:
+    """Hand a record to its service once more. It ends as done, or back here with the new reason."""
+    outcome = asyncio.run(_replay(Access.find(folder), aside_id))
+    console.print(outcome)
+
+
+async def _all(access: Access, *, every: bool) -> list[tuple[str, dict[str, Any]]]:
+    where = {} if every else {"state": {"$ne": AsideState.DONE}}
+    found: list[tuple[str, dict[str, Any]]] = []
+    for service in SERVICES:
+        async with access.database(service) as database:
+            cursor = database[ASIDE.name].find(where).sort("at", 1).limit(500)
+            found += [(service, row) async for row in cursor]
+    return found
+
+
+async def _one(access: Access, aside_id: str) -> tuple[str, dict[str, Any]]:
+    for service in SERVICES:
+        async with access.database(service) as database:
+            row = await database[ASIDE.name].find_one({"_id": aside_id})
+            if row is not None:
+                return service, row
+    raise fail(f"nothing is set aside under {aside_id}")
+
+
+async def _replay(access: Access, aside_id: str) -> str:
+    service, row = await _one(access, aside_id)
+    if row["state"] == AsideState.DONE:
+        return "It was handled already."
+    async with access.database(service) as database:
+        rows = database[ASIDE.name]
+        await rows.update_one({"_id": aside_id, "state": AsideState.WAITING}, {"$set": {"state": AsideState.REPLAY}})
+        for _ in range(100):
+            await asyncio.sleep(0.2)
+            row = await rows.find_one({"_id": aside_id})
+            if row["state"] == AsideState.DONE:
+                return f"Handled by {service}."
+            if row["state"] == AsideState.WAITING:
+                raise fail(f"{service} set it aside again: {row['reason']}")
+    raise fail(f"{service} has not looked yet; is its worker running? The record stays marked for replay")
