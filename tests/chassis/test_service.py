@@ -1,8 +1,10 @@
 """The roles of a service, run as processes against the real broker and database, as the house runs them."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,14 @@ import pytest
 
 from deploy.local.environment import ServiceRole
 from deploy.local.house import House
+from services.chassis.failpoint import NAMES
 from tests.support.stage import until
 from tests.support.toys import BELLS, COUNTS
 
 pytestmark = pytest.mark.connected
 
 COLLECTIONS = dict.fromkeys(("consent", "delivery"), (COUNTS.collection, BELLS.collection))
+SAYS = {"work.decided", "work.committed", "relay.published", "relay.marked"}
 
 
 def toy(service: str, role: ServiceRole) -> Sequence[str | Path]:
@@ -26,13 +30,14 @@ def toy(service: str, role: ServiceRole) -> Sequence[str | Path]:
 class Toys:
     """Two toy services in a house."""
 
-    def __init__(self, house: House, bell_file: Path) -> None:
+    def __init__(self, house: House, extra: dict[str, dict[str, str]], bell_file: Path) -> None:
         self.house = house
         self.bell_file = bell_file
+        self._extra = extra
 
     async def ask(self, service: str, path: str, *, method: str = "GET") -> Any:
-        port = self.house.seats[service].port
-        async with aiohttp.ClientSession() as client, client.request(method, f"http://127.0.0.1:{port}{path}") as answer:
+        url = f"http://127.0.0.1:{self.house.seats[service].port}{path}"
+        async with aiohttp.ClientSession() as client, client.request(method, url) as answer:
             return await answer.json()
 
     async def say(self, name: str, version: int = 1) -> None:
@@ -47,22 +52,36 @@ class Toys:
     def rings(self, name: str) -> int:
         return self.bell_file.read_text().split().count(name) if self.bell_file.exists() else 0
 
+    def told(self, service: str, **environment: str) -> None:
+        """What the service's next process finds in its environment, beside what the house says."""
+        self._extra[service] = {"TOY_BELL_FILE": str(self.bell_file), **environment}
+
     async def restart(self, service: str, **environment: str) -> None:
-        self.house._extra[service] = {"TOY_BELL_FILE": str(self.bell_file), **environment}
+        self.told(service, **environment)
         await self.house.stop_service(service)
         await self.house.start_service(service)
 
-    def log(self, service: str) -> str:
-        return self.house.service_process(service).log.read_text()
+    async def start_unfit(self, service: str, **environment: str) -> tuple[int, str]:
+        """Start with a fault: the exit code, and what it said."""
+        self.told(service, **environment)
+        await self.house.stop_service(service)
+        await self.house._start_seat(self.house.seats[service])
+        process = self.house.service_process(service)
+        code = await process.ended(20)
+        self.told(service)
+        said = process.tail()
+        await self.house.start_service(service)
+        assert code is not None
+        return code, said
 
 
 @pytest.fixture(scope="module")
 async def toys(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Toys]:
     folder = tmp_path_factory.mktemp("toys")
-    extra = {"consent": {}, "delivery": {"TOY_BELL_FILE": str(folder / "bell")}}
+    extra: dict[str, dict[str, str]] = {"consent": {}, "delivery": {"TOY_BELL_FILE": str(folder / "bell")}}
     house = House(folder, services=("consent", "delivery"), command=toy, collections=COLLECTIONS, extra=extra)
     await house.start()
-    yield Toys(house, folder / "bell")
+    yield Toys(house, extra, folder / "bell")
     await house.stop()
 
 
@@ -77,7 +96,63 @@ async def test_a_service_told_to_stop_finishes_what_is_in_hand(toys: Toys) -> No
     await asyncio.gather(*(toys.say(f"req_stop_{number}") for number in range(50)))
     await toys.restart("delivery")
     await toys.restart("consent")
-    async with asyncio.timeout(20):
-        for number in range(50):
-            await until(lambda number=number: toys.counted(f"req_stop_{number}"))
-    assert toys.house.service_process("delivery").exit_code is None
+    for number in range(50):
+        await until(partial(toys.counted, f"req_stop_{number}"))
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("name", sorted(NAMES))
+async def test_after_a_crash_at_any_point_all_is_counted_once(toys: Toys, name: str) -> None:
+    service = "consent" if name in SAYS else "delivery"
+    request = f"req_{name.replace('.', '_')}"
+    await toys.restart(service, PLACET_FAILPOINT=name)
+    try:
+        await toys.say(request)
+    except aiohttp.ClientError:
+        assert name.startswith("work.")
+    assert await toys.house.service_process(service).ended(10) == -signal.SIGKILL, f"nothing died at {name}"
+    toys.told(service)
+    await toys.house.start_service(service)
+    if name == "work.decided":
+        await toys.say(request)  # nothing was promised, so it is asked again
+    await until(lambda: toys.rung(request))
+    assert await toys.counted(request) == [1]
+    assert toys.rings(request) == (2 if name == "duty.acted" else 1)
+
+
+@pytest.mark.fault
+async def test_a_broker_that_is_down_at_the_start_is_waited_for(toys: Toys) -> None:
+    await toys.house.stop_service("delivery")
+    await toys.house.own_kafka.kill()
+    await toys.say("req_early")
+    await toys.house._start_seat(toys.house.seats["delivery"])
+    log = toys.house.service_process("delivery").log
+    await until(lambda: "Kafka is down: nobody answers" in log.read_text())
+    answer = await toys.ask("delivery", "/health/ready")
+    assert answer["because"]["consumer"] == "no"
+    await toys.house.own_kafka.start()
+    await toys.house._until_ready("delivery")
+    await until(lambda: toys.counted("req_early"), seconds=30)
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ({"PLACET_KAFKA_RELAY_PASSWORD": "not-the-password"}, "does not let 'consent-relay' in"),
+        ({"PLACET_KAFKA_WORKER_PASSWORD": "not-the-password"}, "does not let 'consent-worker' in"),
+        ({"PLACET_MONGODB_API_URI": "mongodb://nobody:nothing-at-all@{mongo}"}, "refuses the api's user"),
+        ({"PLACET_PORT": "{taken}"}, "free it, or set PLACET_PORT"),
+        ({"PLACET_MONGODB_RELAY_URI": ""}, "PLACET_MONGODB_RELAY_URI is missing"),
+    ],
+    ids=["relay-password", "worker-password", "database-user", "port", "missing"],
+)
+async def test_what_is_set_up_wrong_ends_the_start_with_one_sentence(
+    toys: Toys, fault: dict[str, str], sentence: str
+) -> None:
+    mongo = f"127.0.0.1:{toys.house.own_mongo.port}/?replicaSet=rs0&authSource=admin"
+    words = {"mongo": mongo, "taken": toys.house.seats["delivery"].port}
+    code, said = await toys.start_unfit("consent", **{name: value.format(**words) for name, value in fault.items()})
+    assert code == 1
+    assert sentence in said
+    assert "Traceback" not in said
+    assert "not-the-password" not in said

@@ -19,7 +19,7 @@ from services.chassis.store import mongo as driver
 from services.chassis.store.mongo import MongoStore
 from services.chassis.store.shelf import Collection
 
-PASSWORD = "a-password-for-tests-only"  # noqa: S105
+PASSWORD = "a-password-for-tests-only"
 
 
 def access(kafka: Kafka, user: str = "admin") -> KafkaAccess:
@@ -39,7 +39,8 @@ async def clear_topics(kafka: Kafka) -> None:
     def clear() -> None:
         admin = AdminClient(client_settings(kafka.bootstrap, kafka.cafile, kafka.admin))
         places = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
-        ends = admin.list_offsets({place: OffsetSpec.latest() for place in places})
+        latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        ends = admin.list_offsets(dict.fromkeys(places, latest))
         behind = [TopicPartition(at.topic, at.partition, end.result(10).offset) for at, end in ends.items()]
         for done in admin.delete_records([place for place in behind if place.offset > 0]).values():
             done.result(10)
@@ -65,12 +66,17 @@ class Stage:
         return store
 
     async def produce(
-        self, topic: str, records: Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]], *, partition: int = 0
+        self,
+        topic: str,
+        records: Sequence[tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]],
+        *,
+        partition: int = 0,
     ) -> None:
         """Put records on a topic as nobody of the house would: any bytes at all."""
         async with AIOKafkaProducer(**access(self.kafka).client_settings()) as producer:
             for key, value, headers in records:
-                await producer.send_and_wait(topic, value, key=key, headers=list(headers), partition=partition)
+                await producer.send(topic, value, key=key, headers=list(headers), partition=partition)
+            await producer.flush()
 
     async def close(self) -> None:
         for client in self.clients:
@@ -88,5 +94,3 @@ async def until(true: Callable[[], Any], *, seconds: float = 15) -> None:
             if holds:
                 return
             await asyncio.sleep(0.02)
-
-

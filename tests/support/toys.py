@@ -45,7 +45,6 @@ def expired(request: str, version: int = 1) -> ConsentExpired:
     )
 
 
-
 def say(request: str, version: int = 1, *, cause: str | None = None, at: datetime = AT) -> Job:
     """A command of the toy consent: the count goes up and an event says so."""
 

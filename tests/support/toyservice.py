@@ -53,7 +53,9 @@ async def api(room: Room) -> ASGIApp:
 
 async def talker(room: Room) -> Worker:
     async def mark(now: datetime) -> None:
-        await room.work.post_barriers(f"wmk_{now.timestamp()}", now, {number: watermark(number, now) for number in range(4)})
+        await room.work.post_barriers(
+            f"wmk_{now.timestamp()}", now, {number: watermark(number, now) for number in range(4)}
+        )
 
     return Worker(hearing=Hearing(), duties=[Tick("watermark", mark, every=1)])
 
@@ -76,7 +78,12 @@ def doorbell(room: Room) -> Duty[Bell, int]:
             assert now is not None
             return Decision(replace(now, due_at=at + timedelta(seconds=2)))
 
-        return Job(cause=f"begin_{bell.request_id}_{at.timestamp()}", at=at, reads=lambda _: [One(BELLS, bell.request_id)], decide=decide)
+        return Job(
+            cause=f"begin_{bell.request_id}_{at.timestamp()}",
+            at=at,
+            reads=lambda _: [One(BELLS, bell.request_id)],
+            decide=decide,
+        )
 
     async def act(bell: Bell, _decision: Decision[Any]) -> int:
         with Path(BELL_FILE).open("a") as file:  # noqa: ASYNC230 - one line

@@ -295,9 +295,11 @@ def _broker(access: KafkaAccess, *, client_id: str) -> KafkaBroker:
     security = BaseSecurity(ssl_context=access.ssl_context() if access.tls else None)
     if access.security.startswith("SASL"):
         security = SASLScram256(access.user, access.password, ssl_context=security.ssl_context, use_ssl=access.tls)
-    # Two INFO lines a message froze a service once: this logger speaks from WARNING up.
-    speaks = logging.getLogger("faststream")
+    # Two INFO lines a message froze a service once: this logger speaks from WARNING up. Its own name, for the library
+    # puts a handler of its own on its own logger.
+    speaks = logging.getLogger("placet.faststream")
     speaks.setLevel(logging.WARNING)
+    speaks.addFilter(_is_news)
     return KafkaBroker(
         access.bootstrap,
         security=security,
@@ -312,6 +314,11 @@ def _broker(access: KafkaAccess, *, client_id: str) -> KafkaBroker:
         graceful_timeout=DRAIN_SECONDS,
         logger=speaks,
     )
+
+
+def _is_news(line: logging.LogRecord) -> bool:
+    """Drops the reminder that topics are not made by us, said at each start: access lists see to that."""
+    return not str(line.msg).startswith("Auto create topics is disabled")
 
 
 def _fetching(consumer: AIOKafkaConsumer) -> bool:

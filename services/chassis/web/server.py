@@ -32,6 +32,7 @@ class HttpServer:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
+                timeout_keep_alive=75,  # above the idle time of the usual load balancers, which reuse connections
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
         )
