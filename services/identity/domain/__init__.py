@@ -43,6 +43,7 @@ from services.identity.domain.people import (
     recorded,
     transfer_rights,
 )
+from services.identity.domain.reach import may_import, may_let_in, may_see
 from services.identity.domain.state import (
     Authenticator,
     Birthdays,
@@ -61,7 +62,7 @@ __all__ = [
     "UNKNOWN", "WRONG_CODE", "Authenticator", "Birth", "Birthdays", "Client", "CreateClient", "Enrol", "EstablishOperator",
     "Import", "ImportCounts", "ImportProblem", "IssueToken", "Organization", "Person", "Profile", "RecordOrganization",
     "RecordPerson", "SetStanding", "Severity", "SignIn", "Token", "TransferRights", "TryCode", "confirm", "create_client",
-    "days_after", "eligible_on", "enrol", "establish_operator", "issue_token", "record_organization", "record_person",
+    "days_after", "eligible_on", "enrol", "establish_operator", "issue_token", "may_import", "may_let_in", "may_see", "record_organization", "record_person",
     "recorded", "remove_authenticator", "revoke_client", "revoke_tokens", "set_standing", "sign_in", "transfer_rights",
     "try_code",
 ]  # fmt: skip
