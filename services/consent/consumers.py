@@ -23,7 +23,6 @@ from contracts.records.v1 import (
     TranscriptSealed,
     TranscriptWithdrawn,
 )
-from contracts.types import PersonKind
 from services.chassis import clock
 from services.chassis.kafka.hearing import Answer, Hearing
 from services.chassis.store.work import Job, Known, Many, Need, One, Verdict
@@ -39,10 +38,9 @@ async def person_recorded(messages: Sequence[Message[PersonRecorded]]) -> Sequen
     return [_student(message) for message in messages]
 
 
-def _student(message: Message[PersonRecorded]) -> Job | None:
+def _student(message: Message[PersonRecorded]) -> Job:
+    """Of everybody: whoever is no student (any more) may have been one, and only the database knows."""
     event, at = message.event, clock.now()
-    if not any(one.kind is PersonKind.STUDENT for one in event.memberships):
-        return None
 
     def decide(known: Known) -> Verdict:
         requests = known.many(REQUESTS, "student_id", event.person_id)
@@ -132,7 +130,7 @@ async def transcript_delivered(messages: Sequence[Message[TranscriptDelivered]])
 
 @hears(TranscriptAcknowledged)
 async def transcript_acknowledged(messages: Sequence[Message[TranscriptAcknowledged]]) -> Sequence[Answer]:
-    return [_follow(message, Stage.ACKNOWLEDGED) for message in messages]
+    return [_follow(one, Stage.ACKNOWLEDGED if one.event.matches else Stage.MISMATCHED) for one in messages]
 
 
 @hears(DeliveryAbandoned)

@@ -1,8 +1,10 @@
 """One method per command: what it reads, which decision it asks for. Loading and committing is the chassis's."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 
+from contracts.problem import Reason
 from contracts.types import OrganizationId, RequestId, TranscriptId
 from services.chassis.decision import Decision, Refusal
 from services.chassis.store.work import AlreadyDone, Job, Known, Need, One, Verdict, Work
@@ -94,10 +96,29 @@ class Handlers:
         job = Job(cause=cause, at=at, reads=reads, decide=decide, once=True, correlation=request_id)
         outcome = await self._work.carry_out(job)
         if isinstance(outcome, AlreadyDone):
-            # The same command again: the answer is the request as it is now.
-            found = await self._work.store.find(REQUESTS, {"_id": request_id}, limit=1)
-            return Decision(found[0]) if found else domain.NO_SUCH_REQUEST
+            outcome = await self._work.carry_out(replace(job, once=False, decide=_again(decide)))
+        assert not isinstance(outcome, AlreadyDone), "only a job that is remembered can be done already"
         return outcome
+
+
+def _again(decide: Callable[[Known], Verdict]) -> Callable[[Known], Verdict]:
+    """The same command once more: the same rights are asked for, and nothing is changed by it.
+
+    The answer is the request as it is now, or why there is none.
+    """
+
+    def answer(known: Known) -> Verdict:
+        verdict = decide(known)
+        if isinstance(verdict, Decision) and verdict.events:
+            return USED_UP
+        return verdict
+
+    return answer
+
+
+USED_UP = Refusal(
+    Reason.CONFLICT, "this was sent before, and was refused or has been undone since; confirm again and send it anew"
+)
 
 
 def expire_job(request: Request, at: datetime) -> Job:

@@ -1,27 +1,37 @@
 """Web pages: the same desk as the API, rendered for people. What would go, byte for byte; approve, refuse, take back."""
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Form, Query, Request
+from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
 from contracts.problem import Reason
-from contracts.types import OrganizationId, PersonId, PersonKind, Purpose, RequestId, TranscriptId
+from contracts.types import DIGEST_PATTERN, OrganizationId, PersonId, PersonKind, Purpose, RequestId, TranscriptId
+from services.chassis import ids
 from services.chassis.keys.person import PersonKeys
-from services.chassis.web.auth import Caller, signed_in
+from services.chassis.web.auth import Caller, allowed, signed_in
 from services.chassis.web.pages import language, render
-from services.chassis.web.problem import refused
+from services.chassis.web.problem import Refused, refused
 from services.consent import domain
 from services.consent.api.desk import APPROVE, REVOKE, SIGN, Desk, NewRequest, Shown, capacity_of
-from services.consent.domain import Organization, Status
-from services.consent.domain.basis import PURPOSES, basis_for
+from services.consent.domain import PURPOSES, Organization, Status, Student
+from services.consent.store import PAGE
 
 Person = Annotated[Caller, signed_in(people_only=True)]
+Registrar = Annotated[Caller, allowed(PersonKind.REGISTRAR, people_only=True)]
 Id = Annotated[str, Query(max_length=40)]
-Text = Annotated[str, Form(max_length=100)]
+Page = Annotated[int, Query(ge=0, le=10_000)]
+FormId = Annotated[str, Form(max_length=40)]
+FormDigest = Annotated[str, Form(pattern=DIGEST_PATTERN)]
+FormCommand = Annotated[str, Form(pattern=r"^cmd_[0-9a-z]{26}$")]
+FormParts = Annotated[list[Annotated[str, Field(max_length=100)]], Form(max_length=300)]
+
+ACTS = {"sign": SIGN, "approve": APPROVE, "revoke": REVOKE}
+"""The verb in a page's address → the act that its step-up is made for."""
 
 TONES = {
     Status.OPEN: "wait",
@@ -42,41 +52,61 @@ class Front:
         self.keys = keys
 
     async def names(self, student_ids: Sequence[PersonId]) -> dict[PersonId, str]:
-        """Names of students. An erased one is said to be erased."""
-        students = [await self.desk.questions.student(one) for one in dict.fromkeys(student_ids)]
-        known = [student for student in students if student is not None]
-        opened = await self.keys.open_many([student.profile for student in known])
+        """Names of students, of all of them with one query. An erased one has none."""
+        students = await self.desk.questions.students(sorted(set(student_ids)))
+        opened = await self.keys.open_many([student.profile for student in students])
         return {
-            student.person_id: str(orjson.loads(clear)["name"]) if clear else "(erased)"
-            for student, clear in zip(known, opened, strict=True)
+            student.person_id: str(orjson.loads(clear)["name"])
+            for student, clear in zip(students, opened, strict=True)
+            if clear
         }
 
     async def organizations(self, requests: Sequence[domain.Request]) -> dict[OrganizationId, Organization]:
-        ids = {one for request in requests for one in (request.recipient_id, request.school_id)}
-        return await self.desk.questions.organizations(sorted(ids))
+        wanted = {one for request in requests for one in (request.recipient_id, request.school_id)}
+        return await self.desk.questions.organizations(sorted(wanted))
 
-    async def home(self, request: Request, caller: Caller) -> Response:
-        """Requests about oneself and one's wards, or at one's school; what waits for the caller first."""
-        desk = self.desk
+    async def home(self, request: Request, caller: Caller, page: int) -> Response:
+        """What waits for the caller first; then requests about oneself and one's wards, and at one's school."""
+        desk, schools = self.desk, caller.organizations(PersonKind.REGISTRAR)
         about = await desk.about(caller)
-        found = {one.request_id: one for one in await desk.questions.requests_of(about)}
-        for school in caller.organizations(PersonKind.REGISTRAR):
-            found |= {one.request_id: one for one in await desk.questions.requests_at(school)}
+        lists = [await desk.questions.requests_of(about, page=page)]
+        lists += [await desk.questions.requests_at(school, page=page) for school in schools]
+        # What waits for the school is asked for by itself: it may be older than the newest hundred.
+        signed = [await desk.questions.requests_at(school, (Status.SIGNED,)) for school in schools if not page]
+        found = {one.request_id: one for rows in (*lists, *signed) for one in rows}
         requests = sorted(found.values(), key=lambda one: one.opened_at, reverse=True)
-        transcripts = await desk.questions.transcripts_of(about)
+        waiting = [one for one in requests if waits_for(one, caller)]
+        transcripts = [] if page else await desk.questions.transcripts_of(about)
         return render(
             request,
             "home.html",
-            waiting=[one for one in requests if waits_for(one, caller)],
-            others=[one for one in requests if not waits_for(one, caller)],
+            waiting=waiting,
+            others=[one for one in requests if one not in waiting],
             transcripts=[one for one in transcripts if not one.withdrawn],
-            names=await self.names([*[one.student_id for one in requests], *[one.student_id for one in transcripts]]),
+            schools=schools,
+            names=await self.names([one.student_id for one in (*requests, *transcripts)]),
             organizations=await self.organizations(requests),
             tones=TONES,
+            **_pages("/consent/", page, more=any(len(rows) == PAGE for rows in lists)),
         )
 
-    async def ask(self, request: Request, caller: Caller, transcript_id: TranscriptId) -> Response:
-        """The form that opens a request: to whom, for what, which parts."""
+    async def pick(self, request: Request, caller: Caller, school_id: OrganizationId, page: int) -> Response:
+        """The transcripts at a registrar's school, to ask that one of them be sent."""
+        if not caller.belongs(PersonKind.REGISTRAR, school_id):
+            raise refused(Reason.NOT_FOUND, "there is no such school")
+        transcripts = await self.desk.questions.transcripts_at(school_id, page=page)
+        return render(
+            request,
+            "pick.html",
+            transcripts=transcripts,
+            names=await self.names([one.student_id for one in transcripts]),
+            **_pages("/consent/pick", page, more=len(transcripts) == PAGE, school_id=school_id),
+        )
+
+    async def ask(
+        self, request: Request, caller: Caller, transcript_id: TranscriptId, recipient_id: str | None
+    ) -> Response:
+        """The form that opens a request: first to whom; then for what, and which parts."""
         transcript = await self.desk.questions.transcript(transcript_id)
         student = await self.desk.questions.student(transcript.student_id) if transcript else None
         if transcript is None or student is None or capacity_of(caller, transcript, student) is None:
@@ -84,14 +114,17 @@ class Front:
         schools = await self.desk.questions.organizations([transcript.school_id])
         policy = schools[transcript.school_id].policy if transcript.school_id in schools else None
         recipients = await self.desk.questions.recipients(policy.recipient_kinds if policy else ())
+        recipient = next((one for one in recipients if one.organization_id == recipient_id), None)
         return render(
             request,
             "ask.html",
             transcript=transcript,
             names=await self.names([transcript.student_id]),
-            recipients=recipients,
-            purposes=list(Purpose),
-            possible=PURPOSES,
+            recipients=[one for one in recipients if one.kind in PURPOSES],
+            recipient=recipient,
+            purposes=PURPOSES.get(recipient.kind, ()) if recipient else (),
+            # The form carries the id of its command, so that pressing the button twice opens one request.
+            command=ids.new("cmd"),
         )
 
     async def view(self, request: Request, caller: Caller, request_id: RequestId) -> Response:
@@ -99,11 +132,13 @@ class Front:
         found = await self.desk.look(caller, request_id)
         return render(request, "view.html", **await self._about(caller, found))
 
-    async def confirm(self, request: Request, caller: Caller, request_id: RequestId, act: str) -> Response:
+    async def confirm(self, request: Request, caller: Caller, request_id: RequestId, verb: str) -> Response:
         """The page behind the step-up: the notice, the digest, and one button that means it."""
         found = await self.desk.look(caller, request_id)
-        notice = domain.notice_in(language(request))
-        return render(request, "confirm.html", act=act, notice_text=notice, **await self._about(caller, found))
+        about = await self._about(caller, found)
+        if verb not in about["verbs"]:
+            return _to(request_id)
+        return render(request, "confirm.html", verb=verb, notice_text=domain.notice_in(language(request)), **about)
 
     async def _about(self, caller: Caller, found: domain.Request) -> dict[str, Any]:
         organizations = await self.organizations([found])
@@ -112,21 +147,30 @@ class Front:
         recipient = organizations.get(found.recipient_id)
         chosen = set(found.selection.parts)
         parts = transcript.outline if transcript and transcript.transcript_version == found.transcript_version else ()
+        basis = found.basis
+        if basis is None and found.pending and recipient is not None and student is not None:
+            basis = domain.basis_for(recipient.kind, student.rights_holder)
         return {
             "request": found,
             "names": await self.names([found.student_id]),
             "organizations": organizations,
             "going": [part for part in parts if not chosen or part.part_id in chosen],
             "staying": [part for part in parts if chosen and part.part_id not in chosen],
-            "basis": found.basis
-            or (basis_for(recipient.kind, student.rights_holder) if recipient and student else None),
+            "basis": basis,
             "tones": TONES,
-            "may_sign": found.status is Status.OPEN and caller.person_id in found.signers,
-            "may_approve": found.status is Status.SIGNED and caller.belongs(PersonKind.REGISTRAR, found.school_id),
-            "may_refuse": waits_for(found, caller),
-            "may_revoke": may_revoke(found, caller),
-            "step_up": {act: step_up_at(found, act) for act in (SIGN, APPROVE, REVOKE)},
+            "verbs": verbs_for(found, caller, student),
+            "steps": {verb: step_up_at(found, act) for verb, act in ACTS.items()},
         }
+
+    async def act(self, deed: Coroutine[Any, Any, object], caller: Caller, request_id: RequestId, act: str) -> Response:
+        """Carry out a deed that needs a step-up. Where it is missing or too old, the way leads there and back."""
+        try:
+            await deed
+        except Refused as no:
+            if no.refusal.reason is not Reason.STEP_UP:
+                raise
+            return RedirectResponse(step_up_at(await self.desk.look(caller, request_id), act), status_code=303)
+        return _to(request_id)
 
 
 def waits_for(request: domain.Request, caller: Caller) -> bool:
@@ -136,12 +180,21 @@ def waits_for(request: domain.Request, caller: Caller) -> bool:
     return request.status is Status.SIGNED and caller.belongs(PersonKind.REGISTRAR, request.school_id)
 
 
-def may_revoke(request: domain.Request, caller: Caller) -> bool:
-    """Whether to show the button. Whether it may be done is the domain's to say."""
+def verbs_for(request: domain.Request, caller: Caller, student: Student | None) -> frozenset[str]:
+    """Which buttons to show. Whether a thing may be done is the domain's to say.
+
+    Whoever is waited for answers yes or no; taking back is for afterwards, and for those who only asked.
+    """
+    signs = student is not None and caller.person_id in domain.who_signs(student)
+    registrar = caller.belongs(PersonKind.REGISTRAR, request.school_id)
+    if request.status is Status.OPEN and signs:
+        return frozenset({"sign", "refuse"} if request.package else {"refuse"})
+    if request.status is Status.SIGNED and registrar:
+        return frozenset({"approve", "refuse"})
     if not request.pending and request.status is not Status.APPROVED:
-        return False
-    who = {*request.signers, request.opened_by} if request.pending else set(request.signers)
-    return caller.person_id in who or caller.belongs(PersonKind.REGISTRAR, request.school_id)
+        return frozenset()
+    asked = request.pending and caller.person_id == request.opened_by
+    return frozenset({"revoke"}) if signs or registrar or asked else frozenset()
 
 
 def step_up_at(request: domain.Request, act: str) -> str:
@@ -164,12 +217,16 @@ def routes(desk: Desk, keys: PersonKeys) -> APIRouter:
 
 def _reading(router: APIRouter, front: Front) -> None:
     @router.get("/")
-    async def home(request: Request, caller: Person) -> Response:
-        return await front.home(request, caller)
+    async def home(request: Request, caller: Person, page: Page = 0) -> Response:
+        return await front.home(request, caller, page)
+
+    @router.get("/pick")
+    async def pick(request: Request, caller: Registrar, school_id: Id, page: Page = 0) -> Response:
+        return await front.pick(request, caller, OrganizationId(school_id), page)
 
     @router.get("/ask")
-    async def ask(request: Request, caller: Person, transcript_id: Id) -> Response:
-        return await front.ask(request, caller, TranscriptId(transcript_id))
+    async def ask(request: Request, caller: Person, transcript_id: Id, recipient_id: Id = "") -> Response:
+        return await front.ask(request, caller, TranscriptId(transcript_id), recipient_id or None)
 
     @router.get("/view/{request_id}")
     async def view(request: Request, caller: Person, request_id: RequestId) -> Response:
@@ -177,25 +234,28 @@ def _reading(router: APIRouter, front: Front) -> None:
 
     @router.get("/view/{request_id}/sign")
     async def sign(request: Request, caller: Person, request_id: RequestId) -> Response:
-        return await front.confirm(request, caller, request_id, SIGN)
+        return await front.confirm(request, caller, request_id, "sign")
 
     @router.get("/view/{request_id}/approve")
     async def approve(request: Request, caller: Person, request_id: RequestId) -> Response:
-        return await front.confirm(request, caller, request_id, APPROVE)
+        return await front.confirm(request, caller, request_id, "approve")
 
     @router.get("/view/{request_id}/revoke")
     async def revoke(request: Request, caller: Person, request_id: RequestId) -> Response:
-        return await front.confirm(request, caller, request_id, REVOKE)
+        return await front.confirm(request, caller, request_id, "revoke")
 
 
 def _acting(router: APIRouter, front: Front) -> None:
+    desk = front.desk
+
     @router.post("/ask")
     async def ask(
         caller: Person,
-        transcript_id: Text,
-        recipient_id: Text,
+        transcript_id: FormId,
+        recipient_id: FormId,
         purpose: Annotated[Purpose, Form()],
-        parts: Annotated[list[str], Form(max_length=300)] = [],  # noqa: B006 - FastAPI copies it
+        command: FormCommand,
+        parts: FormParts = [],  # noqa: B006 - FastAPI copies it
     ) -> Response:
         body = NewRequest(
             transcript_id=TranscriptId(transcript_id),
@@ -203,28 +263,40 @@ def _acting(router: APIRouter, front: Front) -> None:
             purpose=purpose,
             parts=parts,
         )
-        return _to((await front.desk.open(caller, body, None)).request_id)
+        return _to((await desk.open(caller, body, command)).request_id)
 
     @router.post("/view/{request_id}/sign")
-    async def sign(request: Request, caller: Person, request_id: RequestId, package: Text, notice: Text) -> Response:
-        await front.desk.sign(request, caller, request_id, Shown(package=package, notice=notice))
-        return _to(request_id)
+    async def sign(
+        request: Request, caller: Person, request_id: RequestId, package: FormDigest, notice: FormDigest
+    ) -> Response:
+        deed = desk.sign(request, caller, request_id, Shown(package=package, notice=notice))
+        return await front.act(deed, caller, request_id, SIGN)
 
     @router.post("/view/{request_id}/approve")
-    async def approve(request: Request, caller: Person, request_id: RequestId, package: Text, notice: Text) -> Response:
-        await front.desk.approve(request, caller, request_id, Shown(package=package, notice=notice))
-        return _to(request_id)
+    async def approve(
+        request: Request, caller: Person, request_id: RequestId, package: FormDigest, notice: FormDigest
+    ) -> Response:
+        deed = desk.approve(request, caller, request_id, Shown(package=package, notice=notice))
+        return await front.act(deed, caller, request_id, APPROVE)
 
     @router.post("/view/{request_id}/refuse")
     async def refuse(caller: Person, request_id: RequestId) -> Response:
-        await front.desk.refuse(caller, request_id)
+        await desk.refuse(caller, request_id)
         return _to(request_id)
 
     @router.post("/view/{request_id}/revoke")
     async def revoke(request: Request, caller: Person, request_id: RequestId) -> Response:
-        await front.desk.revoke(request, caller, request_id)
-        return _to(request_id)
+        return await front.act(desk.revoke(request, caller, request_id), caller, request_id, REVOKE)
 
 
 def _to(request_id: RequestId) -> Response:
     return RedirectResponse(f"/consent/view/{request_id}", status_code=303)
+
+
+def _pages(path: str, page: int, *, more: bool, **words: str) -> dict[str, str]:
+    """The addresses of the neighbouring pages of a list; empty where there is none."""
+
+    def at(number: int) -> str:
+        return f"{path}?{urlencode({**words, 'page': number})}"
+
+    return {"newer": at(page - 1) if page else "", "older": at(page + 1) if more else ""}

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from contracts.types import OrganizationId, OrganizationKind, PersonId, RequestId, Standing, TranscriptId
+from contracts.types import OrganizationId, OrganizationKind, PersonId, RequestId, RightsHolder, Standing, TranscriptId
 from services.chassis.store.shelf import Collection, Index, Shelf
 from services.chassis.store.work import Store
-from services.consent.domain import Organization, Request, Status, Student, Transcript
+from services.consent.domain import Organization, Request, Status, Student, Transcript, who_signs
 from services.consent.domain.state import PENDING
 
 REQUESTS = Shelf(
@@ -15,7 +15,6 @@ REQUESTS = Shelf(
         "requests",
         indexes=(
             Index((("student_id", 1), ("opened_at", -1))),
-            Index((("signers", 1), ("opened_at", -1))),
             Index((("school_id", 1), ("status", 1), ("opened_at", -1))),
             Index((("transcript_id", 1),)),
             Index((("status", 1), ("expires_at", 1))),
@@ -25,7 +24,7 @@ REQUESTS = Shelf(
 )
 STUDENTS = Shelf(
     Student,
-    Collection("students", indexes=(Index((("guardians", 1),)), Index((("school_ids", 1),)))),
+    Collection("students", indexes=(Index((("guardians", 1),)),)),
     key="person_id",
 )
 ORGANIZATIONS = Shelf(
@@ -35,7 +34,7 @@ ORGANIZATIONS = Shelf(
 )
 TRANSCRIPTS = Shelf(
     Transcript,
-    Collection("transcripts", indexes=(Index((("student_id", 1),)), Index((("school_id", 1),)))),
+    Collection("transcripts", indexes=(Index((("student_id", 1), ("_id", 1))), Index((("school_id", 1), ("_id", 1))))),
     key="transcript_id",
 )
 SHELVES = (REQUESTS, STUDENTS, ORGANIZATIONS, TRANSCRIPTS)
@@ -44,6 +43,8 @@ COLLECTIONS = tuple(shelf.collection for shelf in SHELVES)
 PAGE = 100
 """Rows of a list at the most. More is asked for by page."""
 NEWEST = (("opened_at", -1),)
+BY_ID = (("_id", 1),)
+"""Ids grow with time, so pages don't shift while new ones come."""
 
 
 class Questions:
@@ -55,14 +56,22 @@ class Questions:
     async def student(self, person_id: PersonId) -> Student | None:
         return next(iter(await self._store.find(STUDENTS, {"_id": person_id}, limit=1)), None)
 
-    async def wards_of(self, guardian_id: PersonId) -> list[Student]:
-        return await self._store.find(STUDENTS, {"guardians": guardian_id}, limit=PAGE)
+    async def students(self, ids: Sequence[PersonId]) -> list[Student]:
+        """By their ids alone: for the names on rows that the asker may see already."""
+        return await self._store.find(STUDENTS, {"_id": {"$in": list(ids)}}, limit=len(ids) or 1)
 
-    async def transcripts_of(self, student_ids: Sequence[PersonId]) -> list[Transcript]:
-        return await self._store.find(TRANSCRIPTS, {"student_id": {"$in": list(student_ids)}}, limit=PAGE)
+    async def wards_of(self, guardian_id: PersonId) -> list[Student]:
+        """Students for whom this guardian's rights are in force (34 CFR 99.5(a))."""
+        where = {"guardians": guardian_id, "rights_holder": str(RightsHolder.GUARDIAN)}
+        return await self._store.find(STUDENTS, where, limit=PAGE)
+
+    async def transcripts_of(self, student_ids: Sequence[PersonId], *, page: int = 0) -> list[Transcript]:
+        where = {"student_id": {"$in": list(student_ids)}}
+        return await self._store.find(TRANSCRIPTS, where, sort=BY_ID, limit=PAGE, after=page * PAGE)
 
     async def transcripts_at(self, school_id: OrganizationId, *, page: int = 0) -> list[Transcript]:
-        return await self._store.find(TRANSCRIPTS, {"school_id": school_id}, limit=PAGE, after=page * PAGE)
+        where = {"school_id": school_id}
+        return await self._store.find(TRANSCRIPTS, where, sort=BY_ID, limit=PAGE, after=page * PAGE)
 
     async def transcript(self, transcript_id: TranscriptId) -> Transcript | None:
         return next(iter(await self._store.find(TRANSCRIPTS, {"_id": transcript_id}, limit=1)), None)
@@ -97,7 +106,7 @@ class Questions:
 
 
 def may_see(request: Request, person_id: PersonId, student: Student | None, schools: Sequence[OrganizationId]) -> bool:
-    """The student, guardians while they are guardians of a student under 18 (or opened it), and the school."""
-    if request.school_id in schools or person_id in {request.student_id, request.opened_by}:
+    """The school, the student, and whoever holds the rights now: a guardian's end with them, also on what they signed."""
+    if request.school_id in schools or person_id == request.student_id:
         return True
-    return person_id in request.signers or (student is not None and person_id in student.guardians)
+    return student is not None and person_id in who_signs(student)

@@ -30,13 +30,14 @@ def routes(desk: Desk) -> APIRouter:
 def _reading(router: APIRouter, desk: Desk) -> None:
     @router.get("/transcripts", summary="Transcripts that you may ask to be sent")
     async def transcripts(
-        caller: Person, school_id: Annotated[OrganizationId | None, Query(max_length=40)] = None
+        caller: Person, school_id: Annotated[OrganizationId | None, Query(max_length=40)] = None, page: Page = 0
     ) -> list[TranscriptView]:
         if school_id is not None:
             if not caller.belongs(PersonKind.REGISTRAR, school_id):
                 raise refused(Reason.NOT_FOUND, "there is no such school")
-            return [TranscriptView.of(one) for one in await desk.questions.transcripts_at(school_id)]
-        return [TranscriptView.of(one) for one in await desk.questions.transcripts_of(await desk.about(caller))]
+            return [TranscriptView.of(one) for one in await desk.questions.transcripts_at(school_id, page=page)]
+        about = await desk.about(caller)
+        return [TranscriptView.of(one) for one in await desk.questions.transcripts_of(about, page=page)]
 
     @router.get("/notice", summary="The notice to read before signing")
     async def notice(_: Person, language: Annotated[str, Query(max_length=12)] = "en") -> NoticeView:

@@ -9,6 +9,7 @@ from contracts.problem import Reason
 from contracts.types import (
     Capacity,
     Digest,
+    Instant,
     OrganizationId,
     PersonId,
     PersonKind,
@@ -41,6 +42,8 @@ class NewRequest(_Body):
     recipient_id: OrganizationId = Field(max_length=40)
     purpose: Purpose
     parts: list[Annotated[str, Field(max_length=100)]] = Field(default=[], max_length=300)
+    sign_by: Instant | None = None
+    """A deadline for signing, sooner than the school's own."""
 
 
 class Shown(_Body):
@@ -73,6 +76,7 @@ class Desk:
             recipient_id=body.recipient_id,
             selection=Selection(parts=tuple(body.parts)),
             purpose=body.purpose,
+            sign_by=body.sign_by,
             at=clock.now(),
         )
         return _state(await self.handlers.open(command, cause=cause))
@@ -145,7 +149,7 @@ def capacity_of(caller: Caller, transcript: Transcript | None, student: Student 
         return None
     if caller.person_id == student.person_id:
         return Capacity.STUDENT_DIRECTION
-    if caller.person_id in student.guardians:
+    if domain.is_guardian_of(caller.person_id, student):
         return Capacity.GUARDIAN
     if caller.belongs(PersonKind.REGISTRAR, transcript.school_id):
         return Capacity.REGISTRAR

@@ -1,6 +1,6 @@
 """What may be opened, signed, refused and taken back, and on which legal ground. Pure: no clock, no ids, no I/O, no async."""
 
-from services.consent.domain.basis import basis_for, who_signs
+from services.consent.domain.basis import PURPOSES, basis_for, is_guardian_of, who_signs
 from services.consent.domain.ending import (
     NO_SUCH_REQUEST,
     Expire,
@@ -39,6 +39,7 @@ from services.consent.domain.state import (
 
 __all__ = [
     "NO_SUCH_REQUEST",
+    "PURPOSES",
     "ApproveForSchool",
     "Expire",
     "Happening",
@@ -62,6 +63,7 @@ __all__ = [
     "expire",
     "follow",
     "invalidate",
+    "is_guardian_of",
     "know_organization",
     "know_package",
     "know_student",

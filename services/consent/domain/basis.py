@@ -24,6 +24,11 @@ def who_signs(student: Student) -> tuple[PersonId, ...]:
     return student.guardians
 
 
+def is_guardian_of(person_id: PersonId | None, student: Student) -> bool:
+    """Whether this person's rights as a guardian are in force: they end when the student holds the rights."""
+    return student.rights_holder is RightsHolder.GUARDIAN and person_id in student.guardians
+
+
 def signing_capacity(student: Student) -> Capacity:
     return Capacity.ELIGIBLE_STUDENT if student.rights_holder is RightsHolder.STUDENT else Capacity.GUARDIAN
 

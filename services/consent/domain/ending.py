@@ -106,6 +106,8 @@ def readdress(request: Request, *, student: Student, at: datetime) -> Decision[R
         version=request.version + 1,
         signers=signers,
         signature=kept,
+        # The ground names who agreed: with the signature it falls away.
+        basis=request.basis if kept else None,
         status=Status.SIGNED if kept else Status.OPEN,
     ).told(at, "readdressed")
     return Decision(readdressed, [ConsentReaddressed(signers=signers, **about(readdressed))])

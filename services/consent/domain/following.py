@@ -6,10 +6,10 @@ from datetime import datetime
 from contracts.identity.v1 import OrganizationRecorded, PersonRecorded
 from contracts.problem import Reason
 from contracts.records.v1 import PackagePrepared, TranscriptSealed, TranscriptWithdrawn
-from contracts.types import PersonKind, RightsHolder
+from contracts.types import OrganizationId, PersonKind, RightsHolder
 from services.chassis.decision import Decision, Refusal
 from services.consent.domain.ending import invalidate, readdress
-from services.consent.domain.state import Organization, Prepared, Request, Stage, Status, Student, Transcript
+from services.consent.domain.state import Organization, Prepared, Request, Stage, Student, Transcript
 
 OLD_NEWS = Refusal(Reason.CONFLICT, "newer news is known already")
 
@@ -21,10 +21,12 @@ _LATER = {
     Stage.AVAILABLE: 3,
     Stage.UNREACHABLE: 4,
     Stage.DELIVERED: 5,
-    Stage.ACKNOWLEDGED: 6,
-    Stage.CANCELLED: 7,
+    Stage.MISMATCHED: 6,
+    Stage.ACKNOWLEDGED: 7,
+    Stage.CANCELLED: 8,
 }
 """Topics of different services have no common order: a stage is only ever replaced by a later one."""
+_DISCLOSED = (Stage.DELIVERED, Stage.MISMATCHED, Stage.ACKNOWLEDGED)
 
 
 def know_student(
@@ -32,11 +34,19 @@ def know_student(
 ) -> Decision[Student] | Refusal:
     """A student as identity tells of them. Where others must sign than before, pending requests are readdressed."""
     schools = tuple(one.organization_id for one in event.memberships if one.kind is PersonKind.STUDENT)
-    if not schools:
+    if known is None and not schools:
         return Refusal(Reason.CONFLICT, "not a student")
     if known is not None and known.version >= event.version:
         return OLD_NEWS
-    student = Student(
+    student = _left(known, event) if known is not None and not schools else _student(event, schools)
+    verdicts = [readdress(request, student=student, at=at) for request in requests]
+    moved = [verdict for verdict in verdicts if isinstance(verdict, Decision)]
+    events = [event for verdict in moved for event in verdict.events]
+    return Decision(student, events, also=[verdict.state for verdict in moved])
+
+
+def _student(event: PersonRecorded, schools: tuple[OrganizationId, ...]) -> Student:
+    return Student(
         person_id=event.person_id,
         version=event.version,
         school_ids=schools,
@@ -45,10 +55,11 @@ def know_student(
         guardians=event.guardians,
         profile=event.profile,
     )
-    verdicts = [readdress(request, student=student, at=at) for request in requests]
-    moved = [verdict for verdict in verdicts if isinstance(verdict, Decision)]
-    events = [event for verdict in moved for event in verdict.events]
-    return Decision(student, events, also=[verdict.state for verdict in moved])
+
+
+def _left(known: Student, event: PersonRecorded) -> Student:
+    """A student whom no school lists any more. Who may take back an approval stays as it was; nothing new is signed."""
+    return replace(known, version=event.version, school_ids=(), active=False, profile=event.profile)
 
 
 def know_organization(known: Organization | None, event: OrganizationRecorded) -> Decision[Organization] | Refusal:
@@ -134,8 +145,11 @@ def know_package(
 
 def follow(request: Request | None, stage: Stage, *, at: datetime) -> Decision[Request] | Refusal:
     """What records and delivery tell of an approved request. A stage is only ever replaced by a later one."""
-    if request is None or request.status not in (Status.APPROVED, Status.REVOKED):
+    if request is None or request.grant is None:
         return Refusal(Reason.CONFLICT, "no approved request by this id")
-    if _LATER[stage] <= _LATER[request.stage]:
-        return OLD_NEWS
-    return Decision(replace(request, stage=stage).told(at, str(stage)))
+    if _LATER[stage] > _LATER[request.stage]:
+        return Decision(replace(request, stage=stage).told(at, str(stage)))
+    if stage in _DISCLOSED and all(one.what != stage for one in request.story):
+        # Taken back a moment before this was heard: that it was opened is told all the same.
+        return Decision(request.told(at, str(stage)))
+    return OLD_NEWS

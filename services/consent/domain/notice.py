@@ -37,15 +37,14 @@ NOTICES = (
         "poder. Puede recibir una copia de lo que se envía. Cada entrega queda anotada en un registro que usted puede leer.",
     ),
 )
-_BY_DIGEST = {notice.digest: notice for notice in NOTICES}
+_NEWEST = {notice.language: notice for notice in NOTICES}
 
 
 def notice_in(language: str) -> Notice:
     """The newest notice in this language; English where we have none."""
-    wanted = [notice for notice in NOTICES if notice.language == language[:2].lower()]
-    return (wanted or [notice for notice in NOTICES if notice.language == "en"])[-1]
+    return _NEWEST.get(language[:2].lower(), _NEWEST["en"])
 
 
 def is_notice(digest: str) -> bool:
-    """Whether a digest is that of a notice of ours."""
-    return digest in _BY_DIGEST
+    """Whether a digest is that of the newest notice in a language of ours: an older text is no longer signed."""
+    return any(digest == notice.digest for notice in _NEWEST.values())

@@ -1,7 +1,7 @@
 """Opening a request. Nothing leaves by it: it says what is asked, and who must sign."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from contracts.consent.v1 import ConsentOpened
 from contracts.problem import Reason
@@ -17,7 +17,7 @@ from contracts.types import (
     TranscriptId,
 )
 from services.chassis.decision import Decision, Refusal
-from services.consent.domain.basis import PURPOSES, who_signs
+from services.consent.domain.basis import PURPOSES, is_guardian_of, who_signs
 from services.consent.domain.state import Happening, Opener, Request, Status, Student, Surroundings, Transcript
 
 
@@ -31,24 +31,29 @@ class Open:
     recipient_id: OrganizationId
     selection: Selection
     purpose: Purpose
+    sign_by: datetime | None = None
+    """A deadline sooner than the school's own; later ones are cut to it."""
     at: datetime
 
 
 def open_request(command: Open, *, already: Request | None, around: Surroundings) -> Decision[Request] | Refusal:
     """The request, addressed to those who must sign; or why it can't be opened."""
     if already is not None:
-        return Decision(already)
+        return Decision(already) if _is_the_same(already, command) else OTHER_REQUEST
     transcript, student = around.transcript, around.student
     if transcript is None or student is None or not _may_open(command.opener, student):
         return Refusal(Reason.NOT_FOUND, "there is no such transcript")
-    if transcript.withdrawn or not student.active:
+    if transcript.withdrawn:
         return Refusal(Reason.CONFLICT, "the school has withdrawn this transcript")
-    allowed = allowance(around)
+    if not student.active:
+        return NOT_LISTED
+    allowed = allowance(around, command.purpose)
     if isinstance(allowed, Refusal):
         return allowed
-    refusal = _what_stands_against(command, transcript, student, allowed.recipient)
+    refusal = _what_stands_against(command, transcript, student)
     if refusal:
         return refusal
+    selection = _one_spelling(command.selection, transcript)
     request = Request(
         request_id=command.request_id,
         version=1,
@@ -59,18 +64,27 @@ def open_request(command: Open, *, already: Request | None, around: Surroundings
         transcript_id=transcript.transcript_id,
         transcript_version=transcript.transcript_version,
         transcript_digest=transcript.digest,
-        selection=command.selection,
+        selection=selection,
         purpose=command.purpose,
         opened_by=command.opener.person_id,
         opened_as=command.opener.capacity,
         opened_at=command.at,
-        expires_at=command.at + timedelta(days=allowed.policy.request_days),
+        expires_at=min(latest, command.sign_by or latest),
         signers=who_signs(student),
         school_approves=allowed.policy.school_approves,
-        package=transcript.package_for(command.selection),
+        package=transcript.package_for(selection),
         story=(Happening(command.at, "opened", command.opener.person_id, command.opener.capacity),),
     )
     return Decision(request, [_opened(request)])
+
+
+OTHER_REQUEST = Refusal(
+    Reason.CONFLICT, "this idempotency key was used for another request; use a new one for each request"
+)
+NOT_LISTED = Refusal(
+    Reason.CONFLICT,
+    "the school no longer lists this student, so nobody can sign here; ask the school to list them again",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +95,8 @@ class Allowance:
     recipient: OrganizationKind
 
 
-def allowance(around: Surroundings) -> Allowance | Refusal:
-    """The school's policy, if it may release anything to this recipient at all (P17). Asked at opening and at signing."""
+def allowance(around: Surroundings, purpose: Purpose) -> Allowance | Refusal:
+    """The school's policy, if it may release to this recipient for this purpose (P3, P17). Asked at opening and at signing."""
     school, recipient = around.school, around.recipient
     if school is None or school.standing is not Standing.VERIFIED or school.policy is None:
         return Refusal(Reason.CONFLICT, "the school can't release transcripts at the moment")
@@ -90,6 +104,8 @@ def allowance(around: Surroundings) -> Allowance | Refusal:
         return Refusal(Reason.CONFLICT, "the recipient is not a verified organization, so nothing can be sent to it")
     if recipient.kind not in school.policy.recipient_kinds:
         return Refusal(Reason.NOT_ALLOWED, f"the school allows no release to this kind of recipient: {recipient.kind}")
+    if purpose not in PURPOSES.get(recipient.kind, ()):
+        return Refusal(Reason.INVALID, f"this kind of recipient is not sent a transcript for {purpose}")
     return Allowance(school.policy, recipient.kind)
 
 
@@ -98,15 +114,28 @@ def _may_open(opener: Opener, student: Student) -> bool:
     if opener.capacity is Capacity.REGISTRAR:
         return True  # the door has checked that the registrar belongs to the transcript's school
     if opener.capacity is Capacity.GUARDIAN:
-        return opener.person_id in student.guardians
+        return is_guardian_of(opener.person_id, student)
     return opener.person_id == student.person_id
 
 
-def _what_stands_against(
-    command: Open, transcript: Transcript, student: Student, recipient: OrganizationKind
-) -> Refusal | None:
-    if command.purpose not in PURPOSES.get(recipient, ()):
-        return Refusal(Reason.INVALID, f"this kind of recipient is not sent a transcript for {command.purpose}")
+def _is_the_same(already: Request, command: Open) -> bool:
+    """Whether a command repeats the one that opened this request. All parts, named one by one, count as the whole."""
+    return (
+        already.opened_by == command.opener.person_id
+        and already.transcript_id == command.transcript_id
+        and already.recipient_id == command.recipient_id
+        and already.purpose is command.purpose
+        and (already.selection.whole or already.selection.key == command.selection.key)
+    )
+
+
+def _one_spelling(selection: Selection, transcript: Transcript) -> Selection:
+    """Sorted, without repeats; and all parts of a transcript are the whole of it, as records sees it too."""
+    parts = tuple(sorted(set(selection.parts)))
+    return Selection() if set(parts) == {part.part_id for part in transcript.outline} else Selection(parts=parts)
+
+
+def _what_stands_against(command: Open, transcript: Transcript, student: Student) -> Refusal | None:
     unknown = sorted(set(command.selection.parts) - {part.part_id for part in transcript.outline})
     if unknown:
         return Refusal(Reason.INVALID, f"this version of the transcript has no part {unknown[0]}")

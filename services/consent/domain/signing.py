@@ -11,7 +11,7 @@ from contracts.types import Basis, Capacity, OrganizationId, OrganizationKind, P
 from services.chassis.decision import Decision, Refusal
 from services.consent.domain.basis import basis_for, signing_capacity, who_signs
 from services.consent.domain.notice import is_notice
-from services.consent.domain.opening import allowance
+from services.consent.domain.opening import NOT_LISTED, allowance
 from services.consent.domain.state import Prepared, Request, Signature, Status, Surroundings, about
 
 SignGrant = Callable[[Grant], str]
@@ -72,8 +72,9 @@ def sign(
     basis = basis_for(ready.recipient, student.rights_holder)
     signed = replace(request, version=request.version + 1, signature=signature, basis=basis)
     signed = signed.told(command.at, "signed", command.person_id, capacity)
-    if request.school_approves:
-        waiting = replace(signed, status=Status.SIGNED)
+    if request.school_approves or ready.policy.school_approves:
+        # A school that has begun to ask for its own approval since the request was opened is asked too (P17).
+        waiting = replace(signed, status=Status.SIGNED, school_approves=True)
         return Decision(waiting, [ConsentSigned(signed_by=command.person_id, **about(waiting))])
     return _approved(signed, signature, basis, ready, grant_id=command.grant_id, at=command.at, sign_grant=sign_grant)
 
@@ -120,7 +121,9 @@ def _ready(request: Request, command: Sign | ApproveForSchool, around: Surroundi
         return Refusal(Reason.CONFLICT, "what you were shown is not what would be sent; read it again and sign that")
     if transcript is None or transcript.withdrawn or transcript.transcript_version != request.transcript_version:
         return Refusal(Reason.CONFLICT, "the school has a newer version of this transcript; open a new request")
-    allowed = allowance(around)
+    if around.student is None or not around.student.active:
+        return NOT_LISTED
+    allowed = allowance(around, request.purpose)
     if isinstance(allowed, Refusal):
         return allowed
     return _Ready(request.package, allowed.policy, allowed.recipient)

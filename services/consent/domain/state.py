@@ -47,6 +47,8 @@ class Stage(StrEnum):
     RELEASED = "released"
     AVAILABLE = "available"
     DELIVERED = "delivered"
+    MISMATCHED = "mismatched"
+    """The recipient confirmed another digest than that of what was sent."""
     ACKNOWLEDGED = "acknowledged"
     UNREACHABLE = "unreachable"
     CANCELLED = "cancelled"
