@@ -38,6 +38,7 @@ def know_student(known: Student | None, event: PersonRecorded) -> Decision[Stude
             school_ids=schools,
             rights_holder=event.rights_holder or RightsHolder.GUARDIAN,
             guardians=event.guardians,
+            profile=event.profile,
         )
     )
 

@@ -17,6 +17,7 @@ from contracts.types import (
     ReleaseId,
     RequestId,
     RightsHolder,
+    SealedValue,
     Standing,
     TranscriptId,
 )
@@ -177,6 +178,8 @@ class Student:
     school_ids: tuple[OrganizationId, ...]
     rights_holder: RightsHolder
     guardians: tuple[PersonId, ...]
+    profile: SealedValue
+    """Opens to `{name, email, language}` with the student's key only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
