@@ -53,6 +53,9 @@ def open_request(command: Open, *, already: Request | None, around: Surroundings
     refusal = _what_stands_against(command, transcript, student)
     if refusal:
         return refusal
+    latest = command.at + timedelta(days=allowed.policy.request_days)
+    if command.sign_by is not None and command.sign_by <= command.at:
+        return Refusal(Reason.INVALID, "the deadline for signing has passed already")
     selection = _one_spelling(command.selection, transcript)
     request = Request(
         request_id=command.request_id,
