@@ -1,7 +1,7 @@
 """Opening a request. Nothing leaves by it: it says what is asked, and who must sign."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from contracts.consent.v1 import ConsentOpened
 from contracts.problem import Reason
