@@ -75,6 +75,7 @@ class Front:
         signed = [await desk.questions.requests_at(school, (Status.SIGNED,)) for school in schools if not page]
         found = {one.request_id: one for rows in (*lists, *signed) for one in rows}
         requests = sorted(found.values(), key=lambda one: one.opened_at, reverse=True)
+        students = [one.student_id for one in requests]
         waiting = [one for one in requests if waits_for(one, caller)]
         transcripts = [] if page else await desk.questions.transcripts_of(about)
         return render(
@@ -84,10 +85,10 @@ class Front:
             others=[one for one in requests if one not in waiting],
             transcripts=[one for one in transcripts if not one.withdrawn],
             schools=schools,
-            names=await self.names([one.student_id for one in (*requests, *transcripts)]),
+            names=await self.names(students + [one.student_id for one in transcripts]),
             organizations=await self.organizations(requests),
             tones=TONES,
-            **_pages("/consent/", page, more=any(len(rows) == PAGE for rows in lists)),
+            neighbours=_pages("/consent/", page, more=any(len(rows) == PAGE for rows in lists)),
         )
 
     async def pick(self, request: Request, caller: Caller, school_id: OrganizationId, page: int) -> Response:
@@ -100,7 +101,7 @@ class Front:
             "pick.html",
             transcripts=transcripts,
             names=await self.names([one.student_id for one in transcripts]),
-            **_pages("/consent/pick", page, more=len(transcripts) == PAGE, school_id=school_id),
+            neighbours=_pages("/consent/pick", page, more=len(transcripts) == PAGE, school_id=school_id),
         )
 
     async def ask(
@@ -250,6 +251,7 @@ def _acting(router: APIRouter, front: Front) -> None:
 
     @router.post("/ask")
     async def ask(
+        *,
         caller: Person,
         transcript_id: FormId,
         recipient_id: FormId,
