@@ -30,6 +30,7 @@ from services.chassis.failpoint import failpoint
 from services.chassis.kafka import asides as aside_rows
 from services.chassis.kafka.access import KafkaAccess
 from services.chassis.kafka.asides import Asides
+from services.chassis.kafka.chatter import hush
 from services.chassis.kafka.hearing import Hearing
 from services.chassis.kafka.verdicts import End, Ending, Judge, Record
 from services.chassis.observe import telemetry
@@ -99,6 +100,7 @@ class Consumer:
         if not self._topics:
             return
         self._stopping.clear()
+        hush()
         broker = _broker(self._access, client_id=self._group)
         subscriber = broker.subscriber(
             *self._topics,

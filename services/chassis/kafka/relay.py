@@ -22,6 +22,7 @@ from aiokafka.errors import KafkaError
 from services.chassis import clock
 from services.chassis.failpoint import failpoint
 from services.chassis.kafka.access import KafkaAccess, diagnose
+from services.chassis.kafka.chatter import hush
 from services.chassis.kafka.sending import RENEW_SECONDS, LeaseLost, Sending
 from services.chassis.observe import telemetry
 from services.chassis.observe.log import logger
@@ -124,7 +125,7 @@ class Relay:
         if barriers and len(rows) < LIMIT and gone == len(rows):
             await self._carry(barriers)
         if gone < len(rows):
-            raise NotNow(f"{len(rows) - gone} rows did not go")
+            raise NotNow(f"{len(rows) - gone} of {len(rows)} rows did not go")
         return len(rows) == LIMIT
 
     async def _carry(self, rows: Sequence[Document]) -> int:
@@ -197,6 +198,7 @@ class KafkaPublisher:
         producer = await self.connect()
         waiting: list[tuple[Document, asyncio.Future[object]]] = []
         stuck: set[tuple[str, str]] = set()
+        refused = _Refused()
         for row in rows:
             if (row["topic"], row["key"]) in stuck:
                 continue
@@ -204,16 +206,17 @@ class KafkaPublisher:
                 waiting.append((row, await self._hand_over(producer, row)))
             except KafkaError as why:
                 stuck.add((row["topic"], row["key"]))
-                _note_refused(row, why)
+                refused.note(row, why)
         answers = await asyncio.gather(*(future for _, future in waiting), return_exceptions=True)
         acknowledged: set[str] = set()
         for (row, _), answer in zip(waiting, answers, strict=True):
             if isinstance(answer, BaseException):
                 stuck.add((row["topic"], row["key"]))
-                _note_refused(row, answer)
+                refused.note(row, answer)
             elif (row["topic"], row["key"]) not in stuck:
                 acknowledged.add(row["_id"])
         if len(acknowledged) < len(rows):
+            refused.tell()
             # A sequence with a hole in it takes nothing more: the next try begins a new one.
             await self.close()
         return acknowledged
@@ -226,6 +229,7 @@ class KafkaPublisher:
     async def connect(self) -> AIOKafkaProducer:
         """The producer, connected. Raises `NotNow` with the sentence that says what is in the way."""
         if self._producer is None:
+            hush()
             producer = AIOKafkaProducer(
                 **self._access.client_settings(),
                 client_id=self._client_id,
@@ -265,9 +269,22 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         logger().info("producer given up with rows in hand")
 
 
-def _note_refused(row: Document, why: BaseException) -> None:
-    REFUSED.add(topic=row["topic"], reason=type(why).__name__)
-    logger().error("row did not go", topic=row["topic"], type=row["type"], id=row["_id"], error=type(why).__name__)
+class _Refused:
+    """What the broker did not take in one go: one line for each reason, however many rows."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], list[Document]] = {}
+
+    def note(self, row: Document, why: BaseException) -> None:
+        REFUSED.add(topic=row["topic"], reason=type(why).__name__)
+        self._rows.setdefault((row["topic"], type(why).__name__), []).append(row)
+
+    def tell(self) -> None:
+        for (topic, error), rows in self._rows.items():
+            first = rows[0]
+            logger().error(
+                "rows did not go", topic=topic, error=error, count=len(rows), type=first["type"], id=first["_id"]
+            )
 
 
 def _note_oldest(row: Document | None) -> None:
