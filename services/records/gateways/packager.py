@@ -112,6 +112,7 @@ class Packager:
         self._pool = pool
         self._issuer = issuer
         self._keys_url = f"{public_url.rstrip('/')}/records/keys"
+        self._parsed: tuple[str, IssuerKeys] | None = None
 
     async def make(self, order: Order) -> Made:
         """The package, in the vault. Raises `EvidenceMismatch`, `MissingGlyph`, `CannotRender`, `Erased`, `NotNow`."""
@@ -156,15 +157,22 @@ class Packager:
         return self.cabinet.mark("evidence", transcript_id, sha256_hex)
 
     def _issuer_keys(self) -> IssuerKeys:
-        """The newest keys, each under the address at which a verifier finds it."""
+        """The newest keys, each under the address at which a verifier finds it. Parsed once: RSA takes its time."""
         rsa, okp = self._issuer.signing_key("RSA"), self._issuer.signing_key("Ed25519")
         assert isinstance(rsa, RSAKey) and isinstance(okp, OKPKey)
-        named = {"kid": f"{self._keys_url}#{rsa.thumbprint()}"}
-        named_okp = {"kid": f"{self._keys_url}#{okp.thumbprint()}"}
-        return IssuerKeys(
-            rsa=RSAKey.import_key({**rsa.as_dict(private=True), **named}),
-            ed25519=OKPKey.import_key({**okp.as_dict(private=True), **named_okp}),
-        )
+        names = f"{rsa.thumbprint()} {okp.thumbprint()}"
+        if self._parsed is None or self._parsed[0] != names:
+            keys = IssuerKeys(
+                rsa=RSAKey.import_key({**rsa.as_dict(private=True), "kid": key_address(self._keys_url, rsa)}),
+                ed25519=OKPKey.import_key({**okp.as_dict(private=True), "kid": key_address(self._keys_url, okp)}),
+            )
+            self._parsed = names, keys
+        return self._parsed[1]
+
+
+def key_address(keys_url: str, key: RSAKey | OKPKey) -> str:
+    """Where a verifier finds a key: the page of keys, and the RFC 7638 thumbprint as fragment."""
+    return f"{keys_url}#{key.thumbprint()}"
 
 
 def issuer_id(school_id: OrganizationId) -> str:
