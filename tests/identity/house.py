@@ -87,9 +87,7 @@ class House:
         """An access token of somebody with one place."""
         now = int(clock.now().timestamp())
         place = Membership(kind=kind, organization_id=OrganizationId(organization_id))
-        claims = SessionClaims(
-            sub=person_id, iat=now, exp=now + 600, jti="ses_0123456789abcdef", memberships=(place,)
-        )
+        claims = SessionClaims(sub=person_id, iat=now, exp=now + 600, jti="ses_0123456789abcdef", memberships=(place,))
         return make_access(claims, self.key.key)
 
     def as_operator(self) -> str:

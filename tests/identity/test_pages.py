@@ -62,7 +62,9 @@ async def test_signing_in_never_leads_out_of_the_house(house: House, elsewhere: 
 async def test_every_sign_in_is_a_fresh_session(house: House) -> None:
     browser = await signed_in(house)
     first = browser.cookies[COOKIE]
-    await browser.post("/identity/sign-in", data={"token": OPERATOR_TOKEN, "csrf": csrf_in((await browser.get("/identity/")).text)})
+    await browser.post(
+        "/identity/sign-in", data={"token": OPERATOR_TOKEN, "csrf": csrf_in((await browser.get("/identity/")).text)}
+    )
     assert browser.cookies[COOKIE] != first
 
 
@@ -146,9 +148,7 @@ async def test_another_authenticator_needs_the_old_one(house: House) -> None:
     assert sent.headers["location"].startswith("/identity/step-up?act=identity.authenticator.replace")
     form = await browser.get(sent.headers["location"])
     words = {"act": "identity.authenticator.replace", "on": "per_operator", "next": "/identity/security"}
-    await browser.post(
-        "/identity/step-up/confirm", data={**words, "csrf": csrf_in(form.text), "code": code_of(secret)}
-    )
+    await browser.post("/identity/step-up/confirm", data={**words, "csrf": csrf_in(form.text), "code": code_of(secret)})
     page = await browser.get("/identity/security")
     shown = await browser.post("/identity/security/enrol", data={"csrf": csrf_in(page.text)})
     assert secret_in(shown.text) != secret
@@ -177,9 +177,7 @@ async def test_an_operator_records_a_school_and_a_registrar_imports_its_roster(h
     assert "Everything was taken over" in report.text
     people = await browser.get(f"{place}/directory")
     assert "Ada Ashby" in people.text
-    found = await browser.post(
-        f"{place}/directory", data={"csrf": form["csrf"], "email": "BELA@home.example.org"}
-    )
+    found = await browser.post(f"{place}/directory", data={"csrf": form["csrf"], "email": "BELA@home.example.org"})
     assert "Bela Ashby" in found.text
     assert "Ada Ashby" not in found.text
 

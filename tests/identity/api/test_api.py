@@ -7,15 +7,15 @@ import pytest
 from contracts.types import OrganizationId, PersonId, PersonKind
 from services.chassis import clock
 from services.chassis.decision import Refusal
-from services.chassis.web import http
+from services.chassis.web import http, tokens
 from services.chassis.web.auth import ACCESS, caller_of
 from services.chassis.web.tokens import read_session
 from services.identity.domain import Person
+from services.identity.gateways.roster import SourcedId
 from services.identity.handlers.rows import person_id_of
 from tests.identity.conftest import HARBOR
 from tests.identity.gateways.conftest import small_roster, zip_of
 from tests.identity.house import OPERATOR_TOKEN, House, code_of
-from services.identity.gateways.roster import SourcedId
 
 SCHOOL = {
     "organization_id": HARBOR,
@@ -265,9 +265,7 @@ async def test_a_code_becomes_a_step_up_for_one_act_once(house: House) -> None:
     none_yet = await guardian.post("/identity/step-up", json={**meant, "code": "123456"})
     assert none_yet.status_code == 409
     secret = (await guardian.post("/identity/authenticator")).json()["secret"]
-    confirmed = await guardian.post(
-        "/identity/authenticator/confirmation", json={"code": code_of(secret, steps=-1)}
-    )
+    confirmed = await guardian.post("/identity/authenticator/confirmation", json={"code": code_of(secret, steps=-1)})
     assert confirmed.status_code == 204
     code = code_of(secret)
     made = await guardian.post("/identity/step-up", json={**meant, "code": f"{code[:3]} {code[3:]}"})
@@ -291,7 +289,6 @@ async def test_the_step_up_holds_for_the_act_it_was_made_for(house: House) -> No
     await guardian.post("/identity/authenticator/confirmation", json={"code": code_of(secret, steps=-1)})
     meant = {"act": "consent.revoke", "on": "req_1", "code": code_of(secret)}
     token = (await guardian.post("/identity/step-up", json=meant)).json()["token"]
-    from services.chassis.web import tokens
 
     def check(act: str, on: str) -> object:
         return tokens.check_step_up(

@@ -75,7 +75,11 @@ OTHER = replace(SCHOOL, organization_id=OrganizationId("org_other"))
     [
         pytest.param(SCHOOL, said(kind=OrganizationKind.COLLEGE), (), Reason.CONFLICT, id="another kind"),
         pytest.param(
-            None, said(kind=OrganizationKind.EMPLOYER, sourced_id="s1"), (), Reason.INVALID, id="a recipient's roster key"
+            None,
+            said(kind=OrganizationKind.EMPLOYER, sourced_id="s1"),
+            (),
+            Reason.INVALID,
+            id="a recipient's roster key",
         ),
         pytest.param(None, said(), (OTHER,), Reason.CONFLICT, id="a roster key that is taken"),
     ],

@@ -277,4 +277,4 @@ def test_who_may_let_a_person_in(
 
 def test_an_operator_imports_for_every_school_and_staff_for_their_own() -> None:
     assert domain.may_import((at(MESA, PersonKind.OPERATOR),)) is None
-    assert domain.may_import((*REGISTRAR, at(MESA, PersonKind.EDUCATOR))) == {HARBOR}
+    assert domain.may_import((*REGISTRAR, at(MESA, PersonKind.EDUCATOR))) == frozenset({HARBOR})
