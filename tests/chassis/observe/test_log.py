@@ -93,7 +93,7 @@ def test_the_standard_librarys_loggers_write_the_same_lines(lines: Lines) -> Non
 
 def test_a_librarys_exception_loses_its_words_too(lines: Lines) -> None:
     try:
-        raise ValueError("Ada Lovelace")
+        int("Ada Lovelace")
     except ValueError:
         logging.getLogger("uvicorn.error").exception("failed for Ada")
     assert (lines.last()["error"], b"Ada" in lines.getvalue()) == ("ValueError", False)

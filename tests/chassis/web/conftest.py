@@ -1,6 +1,6 @@
 """A small service behind the real door, called in process, and identity's keys to sign sessions with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import httpx
@@ -57,7 +57,7 @@ def auth(key: OKPKey) -> Auth:
 
 
 @pytest.fixture
-def health() -> Iterator[Health]:
+def health() -> Health:
     return Health()
 
 
