@@ -14,6 +14,7 @@ Tables = dict[str, dict[str, Document]]
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "$in": lambda found, wanted: any(_equal(found, one) for one in wanted),
+    "$nin": lambda found, wanted: not any(_equal(found, one) for one in wanted),
     "$ne": lambda found, wanted: not _equal(found, wanted),
     "$lte": lambda found, wanted: found is not None and found <= wanted,
     "$lt": lambda found, wanted: found is not None and found < wanted,
