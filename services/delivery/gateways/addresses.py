@@ -13,7 +13,6 @@ from typing import Any
 
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
 LONGEST_URL = 500
 HTTPS = 443
@@ -103,13 +102,15 @@ def check_url(url: str, *, local: bool, ports: Sequence[int] = (HTTPS,)) -> str 
     loopback = local and (literal.lower() == "localhost" or _is_loopback(literal))
     if matched["scheme"] != "https" and not loopback:
         return "it must begin with https://"
-    port = int(matched["port"]) if matched["port"] else URL(url).port
+    port = int(matched["port"]) if matched["port"] else (HTTPS if matched["scheme"] == "https" else 80)
     if port not in ports and not loopback:
         return f"its port must be one of {', '.join(str(one) for one in ports)}"
     return None
 
 
 def _against_host(host: str, literal: str, *, local: bool) -> str | None:
+    if host.startswith("[") and ":" not in literal:
+        return "it is no plain IP address"
     if host.startswith("[") or re.fullmatch(r"[0-9.]+", literal):
         return against(literal, local=local)
     # Resolvers read `0x7f.1`, `0177.1` and `2130706433` as addresses: no public name ends in a number (WHATWG URL).
