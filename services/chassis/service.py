@@ -17,6 +17,7 @@ import uvloop
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
+from contracts.topics import written_by
 from services.chassis import clock
 from services.chassis.bell import Bell
 from services.chassis.duty import Due
@@ -188,7 +189,8 @@ class Process:
 
     async def _build_relay(self, room: Room) -> None:
         access = self._access(Role.RELAY)
-        publisher = KafkaPublisher(access, client_id=f"placet-{self.parts.name}-relay")
+        topics = [topic.name for topic in written_by(self.parts.name)]
+        publisher = KafkaPublisher(access, client_id=f"placet-{self.parts.name}-relay", topics=topics)
         # In one process with api and worker their commits ring the bell; alone it watches the outbox.
         relay = Relay(MongoSending(room.store), publisher, watch=self.role is not Role.ALL)
         self._bell.tell(relay.wake)

@@ -32,6 +32,7 @@ from services.chassis.kafka.access import KafkaAccess
 from services.chassis.kafka.asides import Asides
 from services.chassis.kafka.chatter import hush
 from services.chassis.kafka.hearing import Hearing
+from services.chassis.kafka.offsets import COMMIT_SECONDS, Offsets
 from services.chassis.kafka.verdicts import End, Ending, Judge, Record
 from services.chassis.observe import telemetry
 from services.chassis.observe.log import logger
@@ -41,8 +42,6 @@ from services.chassis.store.work import NotNow, Work
 POLL_MS = 500
 """Kafka wakes a waiting fetch at once, so a long wait costs no latency; a short one costs idle CPU (measured)."""
 BATCH = 500
-COMMIT_SECONDS = 5.0
-"""`commit` waits for ever while the broker is away (measured)."""
 SHORTEST, LONGEST = 0.2, 5.0
 """Seconds of pause after `NotNow`, doubled each time in between."""
 STALLED = 30.0
@@ -59,9 +58,6 @@ POLLED = telemetry.histogram(
 AGE = telemetry.histogram("placet_event_age_seconds", "From the moment of an event to its verdict here.", ["type"])
 LAG = telemetry.gauge("placet_consumer_lag_records", "Records not yet polled, by topic.", ["topic"])
 AGAIN = telemetry.counter("placet_batches_again_total", "Poll batches that are read again because of `NotNow`.")
-COMMITS = telemetry.counter(
-    "placet_commits_failed_total", "Offset commits that failed. Harmless one by one.", ["reason"]
-)
 
 
 class Consumer:
@@ -93,7 +89,8 @@ class Consumer:
         self._idle.set()
         self._pause = SHORTEST
         self._finished = clock.seconds()
-        self._behind: dict[TopicPartition, int] = {}
+        self._lag: dict[TopicPartition, int] = {}
+        self._offsets = Offsets(lambda behind: self._reader().commit(dict(behind)))
 
     async def start(self) -> None:
         """Join the group. Raises `NotNow` when the broker can't be reached; start it again then."""
@@ -113,7 +110,7 @@ class Consumer:
             fetch_max_wait_ms=POLL_MS,
             session_timeout_ms=6_000,  # the least Kafka takes: a killed worker's partitions move after 6 s
             heartbeat_interval_ms=1_500,
-            listener=_Leaving(self._idle),
+            listener=_Leaving(self._idle, self._offsets),
         )
         # The library offers no place for another `get_msg`; the class adds nothing but that.
         subscriber.__class__ = _Prompt
@@ -137,6 +134,11 @@ class Consumer:
             await self._replayer
             self._replayer = None
         if self._broker is not None:
+            # No poll begins any more; the one in hand ends, and what has ended is committed before we leave the group.
+            if self._subscriber is not None:
+                self._subscriber.running = False
+            await self._idle.wait()
+            await self._offsets.close()
             await self._broker.stop()
             self._broker = None
 
@@ -172,7 +174,7 @@ class Consumer:
             return
         failpoint("consumer.handled")
         self._pause = SHORTEST
-        await self._commit(records)
+        self._offsets.ended({partition: max(offsets) + 1 for partition, offsets in _offsets(records).items()})
         self._finished = clock.seconds()
         self._note_lag(records)
 
@@ -208,14 +210,6 @@ class Consumer:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), pause)
 
-    async def _commit(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        behind = {partition: max(offsets) + 1 for partition, offsets in _offsets(records).items()}
-        try:
-            await asyncio.wait_for(self._reader().commit(behind), COMMIT_SECONDS)
-        except (KafkaError, TimeoutError) as why:
-            COMMITS.add(reason=type(why).__name__)
-            logger().warning("offsets not committed", error=type(why).__name__, group=self._group, count=len(records))
-
     async def _replay(self) -> None:
         """Take set-aside records that were marked for replay through the same path, without offsets."""
         while not self._stopping.is_set():
@@ -246,10 +240,10 @@ class Consumer:
         mine = consumer.assignment()
         for partition, offsets in _offsets(records).items():
             if partition in mine:
-                self._behind[partition] = max(0, (consumer.highwater(partition) or 0) - max(offsets) - 1)
-        self._behind = {partition: count for partition, count in self._behind.items() if partition in mine}
+                self._lag[partition] = max(0, (consumer.highwater(partition) or 0) - max(offsets) - 1)
+        self._lag = {partition: count for partition, count in self._lag.items() if partition in mine}
         for topic in self._topics:
-            LAG.set(sum(count for partition, count in self._behind.items() if partition.topic == topic), topic=topic)
+            LAG.set(sum(count for partition, count in self._lag.items() if partition.topic == topic), topic=topic)
 
 
 class _Prompt(BatchSubscriber):
@@ -268,8 +262,9 @@ class _Prompt(BatchSubscriber):
 class _Leaving(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """Lets the batch in hand end, and its offsets be committed, before its partitions go to another member."""
 
-    def __init__(self, idle: asyncio.Event) -> None:
+    def __init__(self, idle: asyncio.Event, offsets: Offsets) -> None:
         self._idle = idle
+        self._offsets = offsets
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         if revoked:
@@ -277,6 +272,8 @@ class _Leaving(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 await asyncio.wait_for(self._idle.wait(), COMMIT_SECONDS)
             except TimeoutError:
                 logger().warning("partitions leave with a batch in hand", count=len(revoked))
+            await self._offsets.flush()
+        self._offsets.forget()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Nothing to prepare: reading goes on from what was committed."""

@@ -4,7 +4,8 @@ Invariants, each with a test:
 1. Nothing else writes a topic: the relay's principal alone has the right.
 2. Rows of one aggregate leave in their order; while one of them will not go, those behind it stay.
 3. Every write that ends a lease filters on its token (`sending`).
-4. A row is marked only after the broker acknowledged it. A crash in between publishes it again: same id, same bytes.
+4. A row is marked only after the broker acknowledged it (beside the next look at the outbox, so that no row waits for
+   the marks of others). A crash in between publishes it again: same id, same bytes.
 5. A row that will not go is seen (the age of the oldest is the first alarm), never dropped.
 6. A barrier leaves only behind everything that was committed before it: barriers are looked for first and the ordinary
    rows after that, so whatever was committed before a barrier is among the rows or gone already; and it is published
@@ -66,6 +67,9 @@ class Relay:
         self._stopping = asyncio.Event()
         self._finished = clock.seconds()
         self._barriers_at = 0.0
+        self._gone: set[str] = set()
+        """Acknowledged by the broker, not marked yet."""
+        self._marking: asyncio.Task[None] | None = None
         self._pause = SHORTEST
 
     def wake(self) -> None:
@@ -96,11 +100,13 @@ class Relay:
         # Cleared before looking: what is written during the look wakes us once more.
         self._woken.clear()
         try:
+            self._see_marking()
             leads = await self._sending.take()
             LEADS.set(int(leads))
             more = await self._drain() if leads else await self._stand_by()
         except LeaseLost:
             logger().warning("lease lost to another relay")
+            self._gone.clear()
             return
         except NotNow as why:
             await self._wait(why)
@@ -117,19 +123,27 @@ class Relay:
         """Publish one batch. True when there may be more of it."""
         barriers: list[Document] = []
         if clock.seconds() - self._barriers_at >= POLL_SECONDS:
-            barriers = await self._sending.barriers()
+            barriers = self._without(await self._sending.barriers(), set(self._gone))
             self._barriers_at = clock.seconds()
-        rows = await self._sending.unsent(LIMIT)
+        # What goes on being marked while we look may be seen as unsent and be marked when we have the answer.
+        gone = set(self._gone)
+        found = await self._sending.unsent(LIMIT + len(gone))
+        rows = self._without(found, gone)
         _note_oldest(rows[0] if rows else None)
-        gone = await self._carry(rows)
-        if barriers and len(rows) < LIMIT and gone == len(rows):
+        left = len(rows) - await self._carry(rows)
+        ended = len(found) < LIMIT + len(gone)
+        if barriers and ended and not left:
             await self._carry(barriers)
-        if gone < len(rows):
-            raise NotNow(f"{len(rows) - gone} of {len(rows)} rows did not go")
-        return len(rows) == LIMIT
+        if left:
+            raise NotNow(f"{left} of {len(rows)} rows did not go")
+        return not ended
+
+    @staticmethod
+    def _without(rows: Sequence[Document], gone: set[str]) -> list[Document]:
+        return [row for row in rows if row["_id"] not in gone]
 
     async def _carry(self, rows: Sequence[Document]) -> int:
-        """Publish and mark. The lease is kept alive while the broker thinks; when it is lost, all is dropped."""
+        """Publish. The lease is kept alive while the broker thinks; when it is lost, all is dropped."""
         if not rows:
             return 0
         publishing = asyncio.create_task(self._publisher.publish(rows), name="publish")
@@ -146,13 +160,27 @@ class Relay:
                 await asyncio.gather(publishing, return_exceptions=True)
         acknowledged = publishing.result()
         failpoint("relay.published")
-        if acknowledged:
-            await self._sending.mark([row["_id"] for row in rows if row["_id"] in acknowledged])
-            failpoint("relay.marked")
         for row in rows:
             if row["_id"] in acknowledged:
                 SENT.add(topic=row["topic"])
+        self._gone |= acknowledged
+        self._see_marking()
         return len(acknowledged)
+
+    def _see_marking(self) -> None:
+        """Marks are written beside the next look at the outbox, never two at once. Raises what the last one met."""
+        if self._marking is not None and self._marking.done():
+            ended, self._marking = self._marking, None
+            ended.result()
+        if self._gone and self._marking is None:
+            self._marking = asyncio.create_task(self._mark(), name="mark-sent")
+
+    async def _mark(self) -> None:
+        while self._gone:
+            marked = set(self._gone)
+            await self._sending.mark(sorted(marked))
+            failpoint("relay.marked")
+            self._gone -= marked
 
     async def _stand_by(self) -> bool:
         """Another relay leads; the age of the oldest row is still told, for it may be dead."""
@@ -182,16 +210,23 @@ class Relay:
 
     async def _leave(self) -> None:
         await self._publisher.close()
-        with suppress(NotNow):  # it runs out by itself
+        with suppress(NotNow, LeaseLost):  # the lease runs out by itself, and what is not marked goes again
+            if self._marking is not None:
+                await self._marking
+            await self._mark()
             await self._sending.release()
 
 
 class KafkaPublisher:
-    """A raw, idempotent producer. It comes and goes with the broker; whoever holds rows never notices more than `NotNow`."""
+    """A raw, idempotent producer. It comes and goes with the broker; whoever holds rows never notices more than `NotNow`.
 
-    def __init__(self, access: KafkaAccess, *, client_id: str) -> None:
+    `topics` are looked up at once, so that the first event of each does not wait for it.
+    """
+
+    def __init__(self, access: KafkaAccess, *, client_id: str, topics: Sequence[str] = ()) -> None:
         self._access = access
         self._client_id = client_id
+        self._topics = tuple(topics)
         self._producer: AIOKafkaProducer | None = None
 
     async def publish(self, rows: Sequence[Document]) -> set[str]:
@@ -247,6 +282,10 @@ class KafkaPublisher:
                 trouble = await diagnose(self._access)
                 raise NotNow(trouble.sentence if trouble else "Kafka could not be reached") from why
             self._producer = producer
+            for topic in self._topics:
+                # One that is missing is told when a row wants to go there.
+                with suppress(KafkaError, TimeoutError):
+                    await asyncio.wait_for(producer.partitions_for(topic), STOP_SECONDS)
         return self._producer
 
     @staticmethod

@@ -13,6 +13,7 @@ from contracts.consent.v1 import ConsentExpired
 from contracts.envelope import Message, write_headers
 from contracts.event import Event
 from services.chassis.kafka import consumer as module
+from services.chassis.kafka import offsets
 from services.chassis.kafka.asides import MongoAsides
 from services.chassis.kafka.consumer import Consumer
 from services.chassis.kafka.hearing import Answer, Hearing
@@ -165,7 +166,7 @@ async def test_a_commit_without_an_answer_is_given_up(listener: Listener, monkey
     async def hang(self: AIOKafkaConsumer, offsets: Any = None) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(module, "COMMIT_SECONDS", 0.1)
+    monkeypatch.setattr(offsets, "COMMIT_SECONDS", 0.1)
     monkeypatch.setattr(AIOKafkaConsumer, "commit", hang)
     async with listening(listener):
         for number in (1, 2):
