@@ -9,7 +9,6 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -48,6 +47,7 @@ _SECONDS = telemetry.histogram(
 )
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_JSON = re.compile(r"\s*application/([^;\s]+\+)?json\s*(;|$)", re.IGNORECASE)
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _NO_BRACKETS = re.compile(rb"[^\[\]{}]+")
 
@@ -57,7 +57,8 @@ class Door:
 
     def __init__(self, app: ASGIApp, *, templates: Mapping[int, str], static: str, https: bool) -> None:
         self._app, self._templates, self._static = app, templates, static
-        self._headers = {**HEADERS, **(TLS_ONLY if https else {})}
+        headers = {**HEADERS, **(TLS_ONLY if https else {})}
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
         self._log = log.logger()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,12 +102,15 @@ class _Passage:
 
     __slots__ = ("_chunks", "_headers", "_id", "_json", "_receive", "_replaced", "_send", "scope", "started", "status")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str], request_id: str) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]], request_id: str
+    ) -> None:
         self.scope, self._receive, self._send = scope, receive, send
         self._headers, self._id = headers, request_id
         self.status, self.started, self._replaced = 0, False, False
         self._chunks: list[bytes] = []
-        self._json = any(name == b"content-type" and b"json" in value.lower() for name, value in scope["headers"])
+        # What the framework parses as one JSON text. Lines of JSON are not: each has its own reader.
+        self._json = _JSON.match(_header(scope, b"content-type") or "") is not None
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -122,15 +126,13 @@ class _Passage:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status, self.started = message["status"], True
-            headers = MutableHeaders(scope=message)
             # The framework says 413 in plain text where a length is declared; ours are problems, all of them.
-            if self.status == 413 and headers.get("content-type", "").startswith("text/plain"):
+            if self.status == 413 and _said(message, b"content-type").startswith(b"text/plain"):
                 self._replaced = True
                 message = _too_large(self._id)
-                headers = MutableHeaders(scope=message)
-            for name, value in self._headers.items():
-                headers.setdefault(name, value)
-            headers["x-request-id"] = self._id
+            said = {name.lower() for name, _ in message.get("headers", ())}
+            ours = [header for header in self._headers if header[0] not in said]
+            message["headers"] = [*message.get("headers", ()), *ours, (b"x-request-id", self._id.encode())]
         elif self._replaced:
             message = {"type": "http.response.body", "body": _too_large_body(self._id)}
         await self._send(message)
@@ -164,6 +166,10 @@ def _traceparent(scope: Scope) -> str | None:
 
 def _header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def _said(message: Message, name: bytes) -> bytes:
+    return next((bytes(value) for key, value in message.get("headers", ()) if key.lower() == name), b"")
 
 
 def _too_large_body(request_id: str) -> bytes:

@@ -181,9 +181,12 @@ async def test_a_route_may_take_more_when_it_says_so(serve: Serve, router: APIRo
     assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
 
 
-async def test_json_that_is_nested_too_deep_is_refused_before_it_is_parsed(serve: Serve, router: APIRouter) -> None:
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8", "application/ld+json"])
+async def test_json_that_is_nested_too_deep_is_refused_before_it_is_parsed(
+    serve: Serve, router: APIRouter, kind: str
+) -> None:
     deep = "[" * 5000 + "]" * 5000
-    answer = await serve(router).post("/toy/wishes", content=deep, headers={"content-type": "application/json"})
+    answer = await serve(router).post("/toy/wishes", content=deep, headers={"content-type": kind})
     assert answer.status_code == 422
     assert "nested" in answer.json()["detail"]
 
