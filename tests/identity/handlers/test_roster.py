@@ -1,9 +1,6 @@
 """Importing a roster: people and events, repeats, whose schools, and what leaves no trace."""
 
-import csv
-import io
 import json
-import zipfile
 from datetime import timedelta
 
 import pytest
@@ -16,6 +13,7 @@ from services.identity.gateways.profiles import open_profile
 from services.identity.gateways.roster import SourcedId
 from services.identity.handlers.rows import person_id_of
 from services.identity.store import IMPORTS
+from tests.identity.canaries import LISTED_NOWHERE, PERSONAL, cells_of
 from tests.identity.conftest import HARBOR, NOW, ROSTERS, District, kinds
 from tests.identity.gateways.conftest import (
     DEMOGRAPHICS_HEADER,
@@ -260,7 +258,7 @@ async def test_p8_a_roster_full_of_extra_pii_leaves_nothing_beyond_the_list(dist
     assert isinstance(report, Import)
     assert report.counts.created > 500
     kept = json.dumps(district.store.tables, default=_shown)
-    cells = _personal_cells(archive)
+    cells = cells_of(archive, PERSONAL)
     assert len(cells) > 2_000
     leaked = {cell for cell in cells if cell in kept}
     assert leaked == set()
@@ -269,34 +267,7 @@ async def test_p8_a_roster_full_of_extra_pii_leaves_nothing_beyond_the_list(dist
         "name", "given_name", "family_name", "email", "language"
     }  # fmt: skip
     inside = json.dumps([profile.model_dump() for profile in profiles if profile], ensure_ascii=False)
-    assert {cell for cell in _cells(archive, LISTED_NOWHERE) if cell in inside} == set()
-
-
-LISTED_NOWHERE = {
-    "sms",
-    "phone",
-    "password",
-    "userIds",
-    "identifier",
-    "username",
-    "userMasterIdentifier",
-    "cityOfBirth",
-}
-PERSONAL = LISTED_NOWHERE | {"givenName", "familyName", "middleName", "email", "birthDate", "preferredGivenName"}
-
-
-def _personal_cells(archive: bytes) -> set[str]:
-    return _cells(archive, PERSONAL)
-
-
-def _cells(archive: bytes, columns: set[str]) -> set[str]:
-    """What stands in these columns; short cells would be found anywhere by chance."""
-    found: set[str] = set()
-    with zipfile.ZipFile(io.BytesIO(archive)) as files:
-        for name in ("users.csv", "demographics.csv"):
-            for row in csv.DictReader(io.StringIO(files.read(name).decode("utf-8-sig"))):
-                found |= {row[column] for column in columns & row.keys() if len(row[column]) > 5}
-    return found
+    assert {cell for cell in cells_of(archive, LISTED_NOWHERE) if cell in inside} == set()
 
 
 def _shown(value: object) -> str:
