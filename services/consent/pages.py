@@ -72,7 +72,7 @@ class Front:
         lists = [await desk.questions.requests_of(about, page=page)]
         lists += [await desk.questions.requests_at(school, page=page) for school in schools]
         # What waits for the school is asked for by itself: it may be older than the newest hundred.
-        signed = [await desk.questions.requests_at(school, (Status.SIGNED,)) for school in schools if not page]
+        signed = [await desk.questions.requests_at(school, Status.SIGNED) for school in schools if not page]
         found = {one.request_id: one for rows in (*lists, *signed) for one in rows}
         requests = sorted(found.values(), key=lambda one: one.opened_at, reverse=True)
         students = [one.student_id for one in requests]

@@ -15,9 +15,11 @@ REQUESTS = Shelf(
         "requests",
         indexes=(
             Index((("student_id", 1), ("opened_at", -1))),
+            Index((("school_id", 1), ("opened_at", -1))),
             Index((("school_id", 1), ("status", 1), ("opened_at", -1))),
             Index((("transcript_id", 1),)),
-            Index((("status", 1), ("expires_at", 1))),
+            # Only what is pending expires: the index stays as small as that, however many requests there were.
+            Index((("expires_at", 1),), partial={"status": {"$in": [str(one) for one in PENDING]}}),
         ),
     ),
     key="request_id",
@@ -85,9 +87,9 @@ class Questions:
         return await self._store.find(REQUESTS, where, sort=NEWEST, limit=PAGE, after=page * PAGE)
 
     async def requests_at(
-        self, school_id: OrganizationId, statuses: Sequence[Status] = tuple(Status), *, page: int = 0
+        self, school_id: OrganizationId, status: Status | None = None, *, page: int = 0
     ) -> list[Request]:
-        where = {"school_id": school_id, "status": {"$in": [str(one) for one in statuses]}}
+        where = {"school_id": school_id} | ({"status": str(status)} if status else {})
         return await self._store.find(REQUESTS, where, sort=NEWEST, limit=PAGE, after=page * PAGE)
 
     async def organizations(self, ids: Sequence[OrganizationId]) -> dict[OrganizationId, Organization]:

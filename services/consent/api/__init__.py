@@ -57,8 +57,7 @@ def _reading(router: APIRouter, desk: Desk) -> None:
     ) -> list[RequestView]:
         if not caller.belongs(PersonKind.REGISTRAR, school_id):
             raise refused(Reason.NOT_FOUND, "there is no such school")
-        statuses = (status,) if status else tuple(Status)
-        return [RequestView.of(one) for one in await desk.questions.requests_at(school_id, statuses, page=page)]
+        return [RequestView.of(one) for one in await desk.questions.requests_at(school_id, status, page=page)]
 
     @router.get("/requests/{request_id}", summary="One request")
     async def one_request(caller: Person, request_id: RequestId) -> RequestView:
