@@ -1,0 +1,187 @@
+"""The three beats against a real server on loopback: told once, the same bytes on every attempt, nobody held up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from standardwebhooks import Webhook
+
+from contracts.types import EndpointId, OrganizationId, RequestId
+from services.chassis import clock
+from services.chassis.duty import Duty
+from services.delivery.domain import EndpointState, Notice, NoticeState, Put, Status
+from services.delivery.gateways.pace import WELL_AT_ONCE, Pace
+from services.delivery.gateways.signing import EndpointSecrets
+from services.delivery.gateways.webhooks import Webhooks
+from services.delivery.handlers import Handlers
+from services.delivery.handlers.telling import Telling
+from services.delivery.store import DELIVERIES, ENDPOINTS, NOTICES
+from tests.delivery.scene import AT, COLLEGE, House, endpoint, grant, notice, organization_recorded, release
+from tests.delivery.sealed import own_key
+
+END = EndpointId("end_main")
+
+
+@dataclass
+class Recipient:
+    """A recipient's server. It answers what it is told to, in order, and with 204 after that."""
+
+    answers: list[int] = field(default_factory=list)
+    seen: list[tuple[str, bytes, dict[str, str]]] = field(default_factory=list)
+    url: str = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.seen.append((headers["webhook-id"], await request.read(), headers))
+        return web.Response(status=self.answers.pop(0) if self.answers else 204)
+
+
+@pytest.fixture
+async def recipient() -> AsyncIterator[Recipient]:
+    made, app = Recipient(), web.Application()
+    app.router.add_post("/hooks", made.take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
+    yield made
+    await runner.cleanup()
+
+
+@dataclass
+class Bench:
+    """A worker's duty over a memory store."""
+
+    house: House
+    telling: Telling
+    secret: str
+
+    async def run(self, until: int, recipient: Recipient) -> None:
+        duty = Duty(
+            "delivery.tell",
+            find_due=self.telling.find_due,
+            begin=self.telling.begin,
+            act=self.telling.act,
+            record=self.telling.record,
+            every=0.02,
+        )
+        running = asyncio.create_task(duty.run(self.house.work))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                while len(recipient.seen) < until:
+                    await asyncio.sleep(0.01)
+        duty.stop()
+        await running
+
+    async def notices(self) -> list[Notice]:
+        return await self.house.store.find(NOTICES, {})
+
+    async def due_now(self) -> None:
+        """Let time pass: what waits is due."""
+        for row in self.house.store.tables[NOTICES.collection.name].values():
+            if row["due_at"] is not None:
+                row["due_at"] = AT
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, recipient: Recipient) -> AsyncIterator[Bench]:
+    house, secrets = House(), EndpointSecrets(own_key(tmp_path))
+    webhooks = Webhooks(local=True, ports=(443,))
+    drawn = secrets.draw(END)
+    command = Put(
+        endpoint_id=END,
+        recipient_id=COLLEGE,
+        name="main",
+        url=recipient.url,
+        description="",
+        sealed_secret=drawn.sealed,
+        at=AT,
+    )
+    await Handlers(house.work).put_endpoint(command, cause="cmd_put")
+    now = clock.now()
+    await house.hear(organization_recorded(), release(grant(now)))
+    yield Bench(house, Telling(house.questions, webhooks, secrets, Pace()), drawn.spelled)
+    await webhooks.close()
+
+
+@pytest.mark.connected
+async def test_a_release_is_told_once_and_verifies(bench: Bench, recipient: Recipient) -> None:
+    await bench.run(1, recipient)
+    ((webhook_id, body, headers),) = recipient.seen
+    told = Webhook(bench.secret).verify(body, headers)
+    assert told["type"] == "transcript.available"
+    (sent,) = await bench.notices()
+    assert (sent.webhook_id, sent.state, sent.last_said) == (webhook_id, NoticeState.SENT, "204")
+
+
+@pytest.mark.connected
+async def test_every_attempt_has_the_same_id_and_the_same_bytes(bench: Bench, recipient: Recipient) -> None:
+    recipient.answers = [500, 503]
+    for attempt in (1, 2, 3):
+        await bench.run(attempt, recipient)
+        await bench.due_now()
+    assert len({webhook_id for webhook_id, _, _ in recipient.seen}) == 1
+    assert len({body for _, body, _ in recipient.seen}) == 1
+    assert len(recipient.seen) == 3
+    (sent,) = await bench.notices()
+    assert (sent.state, sent.failures) == (NoticeState.SENT, 2)
+
+
+@pytest.mark.connected
+async def test_410_disables_the_endpoint_and_nothing_more_is_sent(bench: Bench, recipient: Recipient) -> None:
+    recipient.answers = [410]
+    await bench.run(1, recipient)
+    await bench.house.hear(release(grant(clock.now(), jti="grt_another-9876543", request_id=RequestId("req_9"))))
+    await bench.run(2, recipient)
+    (kept,) = await bench.house.store.find(ENDPOINTS, {})
+    assert (kept.state, kept.why, len(recipient.seen)) == (EndpointState.DISABLED, "gone", 1)
+    statuses = {one.status for one in await bench.house.store.find(DELIVERIES, {})}
+    assert statuses == {Status.ABANDONED, Status.AVAILABLE}
+
+
+@pytest.mark.connected
+async def test_an_endpoint_removed_between_finding_and_beginning_is_not_called(
+    bench: Bench, recipient: Recipient
+) -> None:
+    (due,) = await bench.telling.find_due(clock.now(), 10)
+    for row in bench.house.store.tables[ENDPOINTS.collection.name].values():
+        row["state"] = "removed"
+    (begun,) = await bench.house.work.carry_out_batch([bench.telling.begin(due)])
+    attempted = await bench.telling.act(due, begun)  # type: ignore[arg-type]
+    assert attempted is None
+    await bench.house.work.carry_out_batch([bench.telling.record(due, attempted)])
+    (dropped,) = await bench.notices()
+    assert (dropped.state, recipient.seen) == (NoticeState.DROPPED, [])
+
+
+async def crowd(house: House, count: int) -> None:
+    """Many notices due for one endpoint, and behind them one for another."""
+    other = EndpointId("end_other")
+    notices = [notice(notice_id=f"n_{number}:end_main", endpoint_id=END) for number in range(count)]
+    last = notice(notice_id="n_last:end_other", endpoint_id=other, recipient_id=OrganizationId("org_other"))
+    documents = [NOTICES.document(one, 1) for one in (*notices, last)]
+    ends = [ENDPOINTS.document(endpoint("other", endpoint_id=other), 1)]
+    await house.store.transact(lambda unit: unit.write({NOTICES: documents, ENDPOINTS: ends}, [], []))
+
+
+async def test_a_crowd_for_one_endpoint_leaves_room_for_another(tmp_path: Path) -> None:
+    house = House()
+    await crowd(house, 100)
+    secrets = EndpointSecrets(own_key(tmp_path))
+    telling = Telling(house.questions, Webhooks(local=True, ports=()), secrets, Pace())
+    chosen = [due.notice.endpoint_id for due in await telling.find_due(AT, 32)]
+    assert (chosen.count(END), chosen.count(EndpointId("end_other"))) == (WELL_AT_ONCE, 1)
+
+
+async def test_an_endpoint_that_fails_is_looked_past(tmp_path: Path) -> None:
+    house, pace = House(), Pace()
+    await crowd(house, 300)
+    for _ in range(10):
+        pace.begin(END)
+        pace.end(END, clock.seconds(), well=False, took=0.1)
+    telling = Telling(house.questions, Webhooks(local=True, ports=()), EndpointSecrets(own_key(tmp_path)), pace)
+    assert [due.notice.endpoint_id for due in await telling.find_due(AT, 32)] == ["end_other"]
