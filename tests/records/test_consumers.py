@@ -1,14 +1,14 @@
 """The way to a release: a verified approval of exactly these bytes, and nothing else."""
 
 import base64
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from joserfc.jwk import OKPKey
 
 from contracts.grant import GrantInvalid
 from contracts.types import Basis, BasisCode, OrganizationId, PersonKind, RequestId, Selection
-from services.chassis import ids
+from services.chassis import clock, ids
 from services.chassis.decision import Decision, Refusal
 from services.chassis.kafka.hearing import Unwanted
 from services.chassis.keys.sealing import Tampered, decrypt_package, open_with
@@ -23,7 +23,7 @@ RELEASED, WITHHELD = "records.transcript.released.v1", "records.release.withheld
 
 
 async def hold(world: World, transcript, *, days: int = 30) -> None:
-    at = datetime.now(UTC)
+    at = clock.now()
     wish = HoldWish(
         transcript_id=transcript.transcript_id,
         school_id=SCHOOL,
@@ -37,7 +37,7 @@ async def hold(world: World, transcript, *, days: int = 30) -> None:
 
 
 async def lift(world: World, transcript) -> None:
-    command = LiftHold(transcript_id=transcript.transcript_id, school_id=SCHOOL, at=datetime.now(UTC))
+    command = LiftHold(transcript_id=transcript.transcript_id, school_id=SCHOOL, at=clock.now())
     assert isinstance(await world.holds.lift(command, cause=ids.new("cmd")), Decision)
 
 
@@ -61,8 +61,8 @@ async def test_the_wrapped_key_opens_for_no_other_request(world: World) -> None:
     transcript, package = await world.sealed()
     await world.hear(await world.approved(transcript, package))
     (event,) = world.bodies(RELEASED)
+    info = f"placet-release:req_2:{package.digest}".encode()
     with pytest.raises(Tampered):
-        info = f"placet-release:req_2:{package.digest}".encode()
         open_with(world.delivery.private_key, event["sealed_key"], info=info)
 
 
@@ -184,8 +184,8 @@ async def test_a_revocation_heard_first_is_never_overtaken(world: World) -> None
 
 async def test_an_approval_that_ran_out_on_its_way_releases_nothing(world: World) -> None:
     transcript, package = await world.sealed()
-    world.at = datetime.now(UTC) - timedelta(days=10)
-    until = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
+    world.at = clock.now() - timedelta(days=10)
+    until = clock.now().replace(microsecond=0) - timedelta(days=1)
     await world.hear(await world.approved(transcript, package, until=until))
     assert [one["cause"] for one in world.bodies(WITHHELD)] == ["expired"]
     assert world.bodies(RELEASED) == []
@@ -243,9 +243,9 @@ async def test_what_was_withdrawn_while_it_waited_does_not_go_with_the_lifting(w
 async def test_a_grant_that_runs_out_while_it_waits_ends(world: World) -> None:
     transcript, package = await world.sealed()
     await hold(world, transcript)
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=2)
+    until = clock.now().replace(microsecond=0) + timedelta(days=2)
     await world.hear(await world.approved(transcript, package, until=until))
-    assert await world.questions.waiting_over(datetime.now(UTC), 10) == []
+    assert await world.questions.waiting_over(clock.now(), 10) == []
     later = until + timedelta(seconds=1)
     (found,) = await world.questions.waiting_over(later, 10)
     await world.work.carry_out_batch([waiting_over_job(found, later)])

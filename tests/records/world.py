@@ -31,6 +31,7 @@ from contracts.types import (
     Selection,
     Standing,
 )
+from services.chassis import clock
 from services.chassis.decision import Decision, Refusal
 from services.chassis.kafka.hearing import Hearing, Unwanted
 from services.chassis.keys.sealing import KeyFile
@@ -289,11 +290,11 @@ class World:
     async def make_packages(self) -> None:
         """What the duty does, one round of it, beat by beat."""
         duty = package_duty(self.questions, self.packager)
-        for package in await self.questions.packages_due(datetime.now(UTC), 10):
-            (claimed,) = await self.work.carry_out_batch([claim_job(package, datetime.now(UTC))])
+        for package in await self.questions.packages_due(clock.now(), 10):
+            (claimed,) = await self.work.carry_out_batch([claim_job(package, clock.now())])
             assert isinstance(claimed, Decision)
             made = await duty._act(package, claimed)
-            await self.work.carry_out_batch([prepared_job(package, made, datetime.now(UTC))])
+            await self.work.carry_out_batch([prepared_job(package, made, clock.now())])
 
     async def approved(
         self,
@@ -307,7 +308,7 @@ class World:
         **changes: Any,
     ) -> ConsentApproved:
         """The approval event as consent would say it. `claims` change the grant, `changes` the event around it."""
-        until = until or datetime.now(UTC).replace(microsecond=0) + timedelta(days=180)
+        until = until or clock.now().replace(microsecond=0) + timedelta(days=180)
         basis = Basis(code=BasisCode.GUARDIAN_CONSENT, section="99.30", words="A guardian has approved this.")
         said: dict[str, Any] = {
             "jti": f"grt_{request_id}_0123456789",
