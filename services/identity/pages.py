@@ -33,6 +33,7 @@ from services.identity.gateways.sessions import SESSION_SECONDS
 from services.identity.store import PAGE
 
 START = "/identity/"
+SECURITY = "/identity/security"
 Guest = Annotated[Caller | None, anyone()]
 Human = Annotated[Caller, signed_in(people_only=True)]
 Operator = Annotated[Caller, allowed(PersonKind.OPERATOR, people_only=True)]
@@ -50,9 +51,6 @@ KNOWN_ACTS = frozenset(
         "consent.approve",
         "consent.revoke",
         "records.seal",
-        "records.withdraw",
-        "records.hold",
-        "records.open",
         "identity.authenticator.replace",
     }
 )
@@ -154,11 +152,11 @@ def _entrance(router: APIRouter, desk: Desk) -> None:
 
 def _security(router: APIRouter, desk: Desk) -> None:
     @router.get("/security")
-    async def security(request: Request, caller: Human) -> Response:
-        return render(request, "security.html", **await _authenticator(desk, caller))
+    async def security(request: Request, caller: Human, next: Next = SECURITY) -> Response:  # noqa: A002
+        return render(request, "security.html", **await _authenticator(desk, caller, next))
 
     @router.post("/security/enrol")
-    async def enrol(request: Request, caller: Human) -> Response:
+    async def enrol(request: Request, caller: Human, next: Text = SECURITY) -> Response:  # noqa: A002
         try:
             drawn = await desk.enrol(request, caller)
         except Refused as why:
@@ -171,24 +169,27 @@ def _security(router: APIRouter, desk: Desk) -> None:
             "enrol.html",
             secret=drawn.secret,
             picture=authenticator.picture(drawn.address),
-            wrong=False,
+            next=local_path(next, otherwise=SECURITY),
         )
 
     @router.post("/security/confirm")
-    async def confirm(request: Request, caller: Human, code: Text = "") -> Response:
+    async def confirm(request: Request, caller: Human, code: Text = "", next: Text = SECURITY) -> Response:  # noqa: A002
+        wanted = local_path(next, otherwise=SECURITY)
         try:
             await desk.confirm(caller, code)
         except Refused as why:
-            about = await _authenticator(desk, caller)
+            about = await _authenticator(desk, caller, wanted)
             return render(request, "security.html", status=why.status_code, **{**about, "fault": why.refusal.detail})
-        return RedirectResponse("/identity/security?done=1", status_code=303)
+        return RedirectResponse(wanted, status_code=303)
 
 
 def _step_up(router: APIRouter, desk: Desk) -> None:
     @router.get("/step-up")
     async def step_up_form(request: Request, caller: Human, asked: Annotated[Asked, Query()]) -> Response:
         if not await desk.has_authenticator(caller):
-            return RedirectResponse("/identity/security?needed=1", status_code=303)
+            # First the authenticator, then back to the act that asks for it.
+            here = f"/identity/step-up?{request.url.query}"
+            return RedirectResponse(f"/identity/security?{urlencode({'next': here})}", status_code=303)
         return _shown(request, asked)
 
     @router.post("/step-up/confirm")
@@ -226,12 +227,13 @@ async def _rotate(desk: Desk, caller: Caller, response: Response) -> None:
     set_session(response, desk.rooms.sessions.session(person, profile, clock.now()), seconds=SESSION_SECONDS)
 
 
-async def _authenticator(desk: Desk, caller: Caller) -> dict[str, Any]:
-    return {"ready": await desk.has_authenticator(caller), "replace": _replacing(caller), "fault": ""}
+async def _authenticator(desk: Desk, caller: Caller, next: str) -> dict[str, Any]:  # noqa: A002
+    ready = await desk.has_authenticator(caller)
+    return {"ready": ready, "fault": "", "next": local_path(next, otherwise=SECURITY)}
 
 
 def _replacing(caller: Caller) -> str:
-    return urlencode({"act": REPLACE, "on": caller.id, "next": "/identity/security"})
+    return urlencode({"act": REPLACE, "on": caller.id, "next": SECURITY})
 
 
 def _schools(router: APIRouter, desk: Desk) -> None:
@@ -312,6 +314,11 @@ async def _account(desk: Desk, caller: Caller, person_id: PersonId) -> dict[str,
         "organizations": await desk.questions.organizations(person.school_ids),
         "guardians": await open_profiles(desk.rooms.keys, list(guardians.values())),
         "authenticator": kept is not None and kept.secret is not None,
+        "schools": [
+            one
+            for one in person.school_ids
+            if operates(caller) or one in caller.organizations(PersonKind.REGISTRAR, PersonKind.ADMINISTRATOR)
+        ],
         "may_let_in": domain.may_let_in(caller.memberships, person),
     }
 

@@ -1,9 +1,14 @@
 """The pages as a browser sees them: no script, forms with their CSRF field, neutral answers."""
 
+import json
+from pathlib import Path
+
 import httpx
 import pytest
 
+from services import identity
 from services.chassis.web.auth import COOKIE, STEP_UP_COOKIE
+from services.identity.pages import KNOWN_ACTS
 from tests.identity.conftest import ROSTERS
 from tests.identity.gateways.conftest import small_roster, zip_of
 from tests.identity.house import OPERATOR_TOKEN, House, code_of, csrf_in, secret_in
@@ -136,8 +141,27 @@ async def test_a_step_up_shows_what_it_is_for_and_leads_back(house: House) -> No
 
 async def test_without_an_authenticator_a_step_up_leads_to_setting_one_up(house: House) -> None:
     browser = await signed_in(house)
-    answer = await browser.get("/identity/step-up?act=consent.sign&on=req_1")
-    assert answer.headers["location"].startswith("/identity/security")
+    asked = "/identity/step-up?act=consent.sign&on=req_1"
+    answer = await browser.get(asked)
+    page = await browser.get(answer.headers["location"])
+    assert 'value="/identity/step-up?act=consent.sign&amp;on=req_1"' in page.text
+    form = {"csrf": csrf_in(page.text), "next": asked}
+    shown = await browser.post("/identity/security/enrol", data=form)
+    code = code_of(secret_in(shown.text))
+    done = await browser.post("/identity/security/confirm", data={**form, "code": code})
+    assert done.headers["location"] == asked
+
+
+def test_every_word_is_said_in_both_languages() -> None:
+    folder = Path(identity.__file__).parent / "templates" / "words"
+    english, spanish = (json.loads((folder / f"{one}.json").read_text("utf-8")) for one in ("en", "es"))
+    assert english.keys() == spanish.keys()
+    assert {f"act.{act}" for act in KNOWN_ACTS} <= english.keys()
+
+
+async def test_pages_speak_the_language_that_the_browser_asks_for(house: House) -> None:
+    page = await house.browser().get("/identity/sign-in", headers={"accept-language": "es-MX,es;q=0.9"})
+    assert "Con la clave que le dio su escuela" in page.text
 
 
 async def test_another_authenticator_needs_the_old_one(house: House) -> None:

@@ -1,6 +1,7 @@
 """Sign-in and step-up: one method per command. Secrets come in clear and leave as a digest or as ciphertext."""
 
 import hashlib
+import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,7 +74,7 @@ class Access:
     async def sign_in(self, secret: str, *, at: datetime) -> Person | Refusal:
         """Who the token signs in. Every way in which it may not is the same refusal."""
         digest = digest_of(secret)
-        if self._operator_digest and digest == self._operator_digest:
+        if self._operator_digest and hmac.compare_digest(digest, self._operator_digest):
             return await self._operator(at)
         token = await self._questions.token(digest)
         if token is None:
@@ -92,7 +93,9 @@ class Access:
     async def client(self, client_id: str, secret: str) -> Client | None:
         """The client with these credentials, if there is one."""
         client = await self._questions.client(client_id)
-        known = client is not None and not client.revoked and client.secret_digest == digest_of(secret)
+        known = (
+            client is not None and not client.revoked and hmac.compare_digest(client.secret_digest, digest_of(secret))
+        )
         return client if known else None
 
     async def enrol(self, person_id: PersonId, *, account: str, proven: bool, at: datetime) -> Enrolment | Refusal:
