@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ class Toys:
         self._extra = extra
 
     async def ask(self, service: str, path: str, *, method: str = "GET") -> Any:
-        url = f"http://127.0.0.1:{self.house.seats[service].port}{path}"
+        seat = self.house.seats.get(service) or self.house.seats[f"{service}-api"]
+        url = f"http://127.0.0.1:{seat.port}{path}"
         async with aiohttp.ClientSession() as client, client.request(method, url) as answer:
             return await answer.json()
 
@@ -75,14 +77,32 @@ class Toys:
         return code, said
 
 
+@asynccontextmanager
+async def toys_in(folder: Path, *roles: ServiceRole) -> AsyncIterator[Toys]:
+    extra: dict[str, dict[str, str]] = {"consent": {}, "delivery": {"TOY_BELL_FILE": str(folder / "bell")}}
+    house = House(
+        folder, services=("consent", "delivery"), roles=roles, command=toy, collections=COLLECTIONS, extra=extra
+    )
+    await house.start()
+    try:
+        yield Toys(house, extra, folder / "bell")
+    finally:
+        await house.stop()
+
+
 @pytest.fixture(scope="module")
 async def toys(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Toys]:
-    folder = tmp_path_factory.mktemp("toys")
-    extra: dict[str, dict[str, str]] = {"consent": {}, "delivery": {"TOY_BELL_FILE": str(folder / "bell")}}
-    house = House(folder, services=("consent", "delivery"), command=toy, collections=COLLECTIONS, extra=extra)
-    await house.start()
-    yield Toys(house, extra, folder / "bell")
-    await house.stop()
+    async with toys_in(tmp_path_factory.mktemp("toys"), "all") as toys:
+        yield toys
+
+
+async def test_three_roles_in_three_processes_do_what_one_does(tmp_path: Path) -> None:
+    """As on Kubernetes: each process with its own credentials alone, woken through the database."""
+    async with toys_in(tmp_path, "api", "worker", "relay") as toys:
+        await toys.say("req_apart")
+        await until(lambda: toys.rung("req_apart"))
+        assert await toys.counted("req_apart") == [1]
+        assert toys.rings("req_apart") == 1
 
 
 async def test_what_one_service_says_the_other_hears_and_acts_on(toys: Toys) -> None:
