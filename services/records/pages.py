@@ -121,7 +121,7 @@ class Front:
             versions=await self.desk.questions.versions_of(transcript_id),
             packages=await self._prepared(transcript_id),
             content=await self._draft(found) if registrar else None,
-            missing=await self._missing(found) if registrar else [],
+            missing=await self.desk.missing_evidence(found) if registrar else [],
             reasons=list(HoldReason),
             step_up=step_up_at(
                 transcript_id, found.draft.digest if found.draft else "", f"/records/view/{transcript_id}/seal"
@@ -197,12 +197,6 @@ class Front:
             return await self.desk.drafts.read(transcript)
         except Erased:
             return None
-
-    async def _missing(self, transcript: Transcript) -> list[tuple[str, str]]:
-        try:
-            return await self.desk.missing_evidence(transcript)
-        except Erased:
-            return []
 
 
 def state_of(transcript: Transcript) -> tuple[str, str]:

@@ -12,6 +12,8 @@ from contracts.problem import Fault, Reason
 from contracts.types import Digest, OrganizationId, PackageId, PersonId, PersonKind, TranscriptId
 from services.chassis import clock, ids
 from services.chassis.decision import Decision, Refusal
+from services.chassis.keys.person import Erased
+from services.chassis.keys.vault import Missing
 from services.chassis.web.auth import Auth, Caller
 from services.chassis.web.problem import Refused, refused
 from services.records.domain.content import ContentRejected, TranscriptContent, read_content
@@ -132,7 +134,10 @@ class Desk:
         if transcript.draft is None:
             return []
         laid = await self.questions.evidence_of(transcript.transcript_id)
-        wanted = files_of(await self.drafts.read(transcript))
+        try:
+            wanted = files_of(await self.drafts.read(transcript))
+        except Erased:
+            return []
         return [one for one in wanted if not self.drafts.is_there(laid, transcript.transcript_id, one[1])]
 
     async def seal(self, request: Request, caller: Caller, transcript_id: TranscriptId, shown: str) -> Transcript:
@@ -228,9 +233,12 @@ class Desk:
             raise Refused(NO_SUCH_PACKAGE)
         if found.status is not PackageStatus.PREPARED:
             raise refused(Reason.NOT_NOW, "this package is still being made; look again in a moment")
-        raw = await self.cabinet.fetch_package(
-            place=found.place, package_id=found.package_id, digest=found.digest, kept_key=found.kept_key
-        )
+        try:
+            raw = await self.cabinet.fetch_package(
+                place=found.place, package_id=found.package_id, digest=found.digest, kept_key=found.kept_key
+            )
+        except (Erased, Missing):
+            raise refused(Reason.EXPIRED, "this package can't be opened any more: it was erased") from None
         return found, raw
 
     async def about(self, caller: Caller) -> tuple[PersonId, ...]:

@@ -121,7 +121,10 @@ class Drafts:
             return NO_SUCH_TRANSCRIPT
         if transcript.draft is None:
             return Refusal(Reason.CONFLICT, "there is no draft that evidence could belong to; import one first")
-        content = await self.read(transcript)
+        try:
+            content = await self.read(transcript)
+        except Erased:
+            return NO_SUCH_STUDENT
         piece = next((one for credit in content.credits for one in credit.evidence if one.id == wish.evidence_id), None)
         if refusal := unfit(piece, wish):
             return refusal
