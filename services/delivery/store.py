@@ -24,16 +24,21 @@ from services.delivery.domain import (
     Watermark,
 )
 
+NEVER_OPENED = (Status.AVAILABLE, Status.ABANDONED)
+
 DELIVERIES = Shelf(
     Delivery,
     Collection(
         "deliveries",
         indexes=(
+            Index((("recipient_id", 1), ("available_at", -1))),
             Index((("recipient_id", 1), ("status", 1), ("available_at", -1))),
+            Index((("school_id", 1), ("available_at", -1))),
             Index((("school_id", 1), ("status", 1), ("available_at", -1))),
             Index((("request_id", 1),)),
-            Index((("untold", 1), ("recipient_id", 1)), partial={"untold": True}),
-            Index((("status", 1), ("expires_at", 1))),
+            # What is looked for at all times stays as small as what is open, however much was delivered before.
+            Index((("recipient_id", 1),), partial={"untold": True}),
+            Index((("expires_at", 1),), partial={"status": {"$in": [str(one) for one in NEVER_OPENED]}}),
         ),
     ),
     key="delivery_id",
@@ -43,8 +48,8 @@ NOTICES = Shelf(
     Collection(
         "notices",
         indexes=(
-            Index((("state", 1), ("due_at", 1)), partial={"state": "waiting"}),
-            Index((("delivery_id", 1),)),
+            Index((("due_at", 1),), partial={"state": str(NoticeState.WAITING)}),
+            Index((("delivery_id", 1), ("made_at", 1))),
             Index((("endpoint_id", 1), ("made_at", -1))),
         ),
     ),
@@ -54,7 +59,10 @@ ENDPOINTS = Shelf(
     Endpoint,
     Collection(
         "endpoints",
-        indexes=(Index((("recipient_id", 1),)), Index((("catching_up", 1),), partial={"catching_up": True})),
+        indexes=(
+            Index((("recipient_id", 1), ("name", 1))),
+            Index((("catching_up", 1),), partial={"catching_up": True}),
+        ),
     ),
     key="endpoint_id",
 )
@@ -85,7 +93,6 @@ PARTITIONS = tuple(str(number) for number in range(BY_NAME["consent.requests"].p
 PAGE = 100
 """Rows of a list at the most. More is asked for by page."""
 NEWEST = (("available_at", -1),)
-NEVER_OPENED = (Status.AVAILABLE, Status.ABANDONED)
 
 
 class Questions:
@@ -115,15 +122,17 @@ class Questions:
         )
 
     async def deliveries_to(
-        self, recipient_ids: Sequence[OrganizationId], statuses: Sequence[Status] = tuple(Status), *, page: int = 0
+        self, recipient_ids: Sequence[OrganizationId], status: Status | None = None, *, page: int = 0
     ) -> list[Delivery]:
-        where = {"recipient_id": {"$in": list(recipient_ids)}, "status": {"$in": [str(one) for one in statuses]}}
+        where: dict[str, Any] = {"recipient_id": {"$in": list(recipient_ids)}} | (
+            {"status": str(status)} if status else {}
+        )
         return await self._store.find(DELIVERIES, where, sort=NEWEST, limit=PAGE, after=page * PAGE)
 
     async def deliveries_from(
-        self, school_ids: Sequence[OrganizationId], statuses: Sequence[Status] = tuple(Status), *, page: int = 0
+        self, school_ids: Sequence[OrganizationId], status: Status | None = None, *, page: int = 0
     ) -> list[Delivery]:
-        where = {"school_id": {"$in": list(school_ids)}, "status": {"$in": [str(one) for one in statuses]}}
+        where: dict[str, Any] = {"school_id": {"$in": list(school_ids)}} | ({"status": str(status)} if status else {})
         return await self._store.find(DELIVERIES, where, sort=NEWEST, limit=PAGE, after=page * PAGE)
 
     async def notices_of(self, delivery_id: DeliveryId) -> list[Notice]:

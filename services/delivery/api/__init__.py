@@ -72,8 +72,7 @@ def routes(desk: Desk) -> APIRouter:
 def _deliveries(router: APIRouter, desk: Desk) -> None:
     @router.get("/deliveries", summary="What was sent to your organization, newest first")
     async def deliveries(caller: Recipient, status: Status | None = None, page: Page = 0) -> list[DeliveryView]:
-        statuses = (status,) if status else tuple(Status)
-        found = await desk.questions.deliveries_to(recipients_of(caller), statuses, page=page)
+        found = await desk.questions.deliveries_to(recipients_of(caller), status, page=page)
         schools = await desk.questions.organizations(sorted({one.school_id for one in found}))
         return [DeliveryView.of(one, schools) for one in found]
 
@@ -105,10 +104,7 @@ def _deliveries(router: APIRouter, desk: Desk) -> None:
         page: Page = 0,
     ) -> list[SchoolDeliveryView]:
         school = await desk.school_of(caller, school_id)
-        statuses = (status,) if status else tuple(Status)
-        return [
-            SchoolDeliveryView.of(one) for one in await desk.questions.deliveries_from([school], statuses, page=page)
-        ]
+        return [SchoolDeliveryView.of(one) for one in await desk.questions.deliveries_from([school], status, page=page)]
 
 
 def _content(router: APIRouter, desk: Desk) -> None:

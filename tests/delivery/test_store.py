@@ -1,0 +1,231 @@
+"""Every question is answered by an index, and memory answers as the real database does."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.types import OrganizationId
+from deploy.local.mongo import Mongo
+from services.chassis.store.mongo import MongoStore, connect, prepare
+from services.chassis.store.work import Store
+from services.delivery.domain import Chain, EndpointState, NoticeState, Status
+from services.delivery.domain.ledger import next_row
+from services.delivery.store import COLLECTIONS, DELIVERIES, ENDPOINTS, LEDGER, NOTICES, SHELVES, STUDENTS, Questions
+from tests.delivery.scene import (
+    AT,
+    COLLEGE,
+    GUARDIAN,
+    NOTICE_VERSION,
+    OTHER,
+    READER,
+    SCHOOL,
+    STUDENT,
+    delivery,
+    endpoint,
+    notice,
+    opened,
+    recipient,
+    revocation,
+    student,
+    watermarks,
+)
+from tests.support.memory import MemoryStore
+
+DAY = timedelta(days=1)
+
+
+def states() -> list[Any]:
+    """Enough rows that an order or a missing filter would show."""
+    first, head = next_row(None, delivery(), opened_by=READER, notice_version=NOTICE_VERSION, at=AT)
+    second, head = next_row(
+        head, delivery(delivery_id="dlv_2", student_id="per_b"), opened_by=READER, notice_version=NOTICE_VERSION, at=AT
+    )
+    third, head = next_row(
+        head, delivery(delivery_id="dlv_3"), opened_by=READER, notice_version=NOTICE_VERSION, at=AT + DAY
+    )
+    return [
+        delivery(untold=True, expires_at=AT + 2 * DAY),
+        delivery(delivery_id="dlv_2", request_id="req_2", available_at=AT + DAY, expires_at=AT + DAY),
+        opened(delivery_id="dlv_3", request_id="req_3", available_at=AT - DAY, expires_at=AT),
+        delivery(delivery_id="dlv_4", request_id="req_4", recipient_id=OTHER, school_id="org_b", untold=True),
+        notice(),
+        notice(notice_id="n2", endpoint_id="end_b", due_at=AT - DAY, made_at=AT + DAY),
+        notice(notice_id="n3", state=NoticeState.SENT, due_at=None, delivery_id="dlv_2"),
+        notice(notice_id="n4", due_at=AT + DAY, delivery_id=None),
+        endpoint("b"),
+        endpoint(catching_up=True),
+        endpoint("gone", state=EndpointState.REMOVED),
+        endpoint("theirs", recipient_id=OTHER),
+        recipient(),
+        student(),
+        student(person_id="per_b", guardians=()),
+        revocation(),
+        *watermarks(),
+        first,
+        second,
+        third,
+        head,
+    ]
+
+
+def written() -> dict[Any, list[Any]]:
+    by_state = {shelf.state: shelf for shelf in SHELVES}
+    documents: dict[Any, list[Any]] = {}
+    for state in states():
+        shelf = by_state[type(state)]
+        documents.setdefault(shelf, []).append(shelf.document(state, 1))
+    return documents
+
+
+@pytest.fixture(scope="module")
+async def real(mongo: Mongo) -> AsyncIterator[MongoStore]:
+    client = connect(mongo.root_uri)
+    store = MongoStore(client, "test-delivery-store")
+    await prepare(store.db, COLLECTIONS)
+    await store.transact(lambda unit: unit.write(written(), [], []))
+    yield store
+    await client.drop_database("test-delivery-store")
+    client.close()
+
+
+@pytest.fixture
+async def memory() -> MemoryStore:
+    store = MemoryStore()
+    await store.transact(lambda unit: unit.write(written(), [], []))
+    return store
+
+
+@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.connected)])
+def questions(request: pytest.FixtureRequest) -> Questions:
+    store: Store = request.getfixturevalue(request.param)
+    return Questions(store)
+
+
+def ids(rows: Sequence[Any], name: str) -> list[Any]:
+    return [getattr(row, name) for row in rows]
+
+
+async def test_a_state_comes_back_as_it_went(questions: Questions) -> None:
+    found, around = await questions.standing_of(delivery().delivery_id)
+    assert found == delivery(untold=True, expires_at=AT + 2 * DAY)
+    assert (around.recipient, around.revocation, list(around.watermarks)) == (recipient(), revocation(), watermarks())
+    assert await questions.student(STUDENT) == student()
+    assert await questions.chain(SCHOOL) == states()[-1]
+
+
+async def test_what_is_not_there_is_none(questions: Questions) -> None:
+    found, around = await questions.standing_of("dlv_none")  # type: ignore[arg-type]
+    assert (found, around.recipient, around.revocation) == (None, None, None)
+    assert await questions.chain(OrganizationId("org_none")) is None
+
+
+async def test_deliveries_are_those_of_the_recipient_or_the_school_newest_first(questions: Questions) -> None:
+    assert ids(await questions.deliveries_to([COLLEGE]), "delivery_id") == ["dlv_2", "dlv_1", "dlv_3"]
+    assert ids(await questions.deliveries_to([COLLEGE], Status.DELIVERED), "delivery_id") == ["dlv_3"]
+    assert ids(await questions.deliveries_to([OTHER]), "delivery_id") == ["dlv_4"]
+    assert ids(await questions.deliveries_from([SCHOOL]), "delivery_id") == ["dlv_2", "dlv_1", "dlv_3"]
+    assert ids(await questions.deliveries_from([SCHOOL], Status.AVAILABLE), "delivery_id") == ["dlv_2", "dlv_1"]
+    assert await questions.deliveries_to([COLLEGE], page=1) == []
+
+
+async def test_notices_due_come_most_urgent_first_and_not_to_those_left_out(questions: Questions) -> None:
+    assert ids(await questions.due(AT, 10), "notice_id") == ["n2", notice().notice_id]
+    assert ids(await questions.due(AT, 10, without=["end_b"]), "notice_id") == [notice().notice_id]
+    assert ids(await questions.due(AT, 1), "notice_id") == ["n2"]
+
+
+async def test_endpoints_are_the_recipients_own_by_name_without_the_removed(questions: Questions) -> None:
+    assert ids(await questions.endpoints_of([COLLEGE]), "name") == ["b", "main"]
+    assert await questions.endpoint(endpoint().endpoint_id, [OTHER]) is None
+    assert await questions.endpoint(endpoint("gone").endpoint_id, [COLLEGE]) is None
+    assert await questions.endpoint(endpoint("b").endpoint_id, [COLLEGE]) == endpoint("b")
+    assert ids(await questions.catching_up(10), "name") == ["main"]
+    assert set(await questions.endpoints([endpoint().endpoint_id])) == {"end_main"}
+
+
+async def test_what_is_untold_or_over_is_found(questions: Questions) -> None:
+    assert ids(await questions.untold(COLLEGE, 10), "delivery_id") == ["dlv_1"]
+    assert ids(await questions.expired(AT + 2 * DAY, 10), "delivery_id") == ["dlv_2", "dlv_1"]
+
+
+async def test_the_ledger_is_read_by_student_and_by_school(questions: Questions) -> None:
+    assert ids(await questions.rows_of(STUDENT), "number") == [3, 1]
+    assert ids(await questions.rows_at(SCHOOL), "number") == [1, 2, 3]
+    assert ids(await questions.rows_at(SCHOOL, after=1, limit=1), "number") == [2]
+    assert set(await questions.rows_before(await questions.rows_of(STUDENT))) == {f"{SCHOOL}:2"}
+    assert ids(await questions.students_of(GUARDIAN), "person_id") == [STUDENT]
+
+
+class Explaining:
+    """A store that answers nothing, and asks the real one how it would go about it."""
+
+    def __init__(self, real: MongoStore) -> None:
+        self._real = real
+        self.plans: list[dict[str, Any]] = []
+
+    async def find(self, shelf: Any, where: Any, *, sort: Any = (), limit: int = 100, after: int = 0) -> list[Any]:
+        cursor = self._real.db[shelf.collection.name].find(dict(where), limit=limit, skip=after)
+        plan = await (cursor.sort(list(sort)) if sort else cursor).explain()
+        self.plans.append(plan["queryPlanner"]["winningPlan"])
+        return []
+
+
+def stages(plan: Any) -> set[str]:
+    found = {plan["stage"]} if isinstance(plan, dict) and "stage" in plan else set()
+    for child in plan.values() if isinstance(plan, dict) else plan if isinstance(plan, list) else ():
+        found |= stages(child)
+    return found
+
+
+@pytest.mark.connected
+async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: MongoStore) -> None:
+    explaining = Explaining(real)
+    questions = Questions(explaining)  # type: ignore[arg-type]
+    one = delivery().delivery_id
+    await questions.delivery(one)
+    await questions.standing_of(one)
+    await questions.deliveries_to([COLLEGE, OTHER])
+    await questions.deliveries_to([COLLEGE], Status.AVAILABLE, page=3)
+    await questions.deliveries_from([SCHOOL])
+    await questions.deliveries_from([SCHOOL], Status.AVAILABLE, page=3)
+    await questions.notices_of(one)
+    await questions.notices_to(endpoint().endpoint_id)
+    await questions.endpoint(endpoint().endpoint_id, [COLLEGE])
+    await questions.endpoints_of([COLLEGE, OTHER])
+    await questions.endpoints([endpoint().endpoint_id])
+    await questions.organization(COLLEGE)
+    await questions.organizations([COLLEGE, OTHER])
+    await questions.student(STUDENT)
+    await questions.students_of(GUARDIAN)
+    await questions.rows_of(STUDENT)
+    await questions.rows_at(SCHOOL, after=7)
+    await questions.rows_before([row for row in states() if isinstance(row, LEDGER.state)])
+    await questions.chain(SCHOOL)
+    await questions.due(AT, 10)
+    await questions.due(AT, 10, without=["end_b"])
+    await questions.catching_up(10)
+    await questions.untold(COLLEGE, 10)
+    await questions.expired(AT, 10)
+    asked = {name for name, value in vars(Questions).items() if callable(value) and not name.startswith("_")}
+    assert len(asked) == 21, "a new question: ask it here too"
+    for plan in explaining.plans:
+        assert not stages(plan) & {"COLLSCAN", "SORT"}, str(plan)[:3000]
+
+
+@pytest.mark.connected
+async def test_what_consumers_load_with_a_state_is_found_by_an_index(real: MongoStore) -> None:
+    for shelf, field in (
+        (DELIVERIES, "request_id"),
+        (NOTICES, "delivery_id"),
+        (ENDPOINTS, "recipient_id"),
+        (STUDENTS, "_id"),
+    ):
+        explained = await real.db[shelf.collection.name].find({field: {"$in": ["a", "b"]}}).explain()
+        assert "COLLSCAN" not in stages(explained["queryPlanner"]["winningPlan"])
+
+
+def test_the_ledger_can_only_grow() -> None:
+    assert [one.name for one in COLLECTIONS if one.append_only] == ["ledger"]
+    assert isinstance(states()[-1], Chain)
