@@ -167,10 +167,11 @@ class Letters:
         return "guardian"
 
 
-def wrap(text: str) -> str:
-    """For readers that show text as it is; a blank line in the words stays one."""
+def wrap(text: str, indent: str = "") -> str:
+    """For readers that show text as it is; a blank line in the words stays one. `indent` stands before all lines but the first."""
     return "\n\n".join(
-        textwrap.fill(part, WIDTH, break_long_words=False, break_on_hyphens=False) for part in text.split("\n\n")
+        textwrap.fill(part, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        for part in text.split("\n\n")
     )
 
 
@@ -190,7 +191,7 @@ def _opener(due: Due, names: Names, say: Callable[[str], str]) -> str:
 def _zone(due: Due) -> ZoneInfo:
     try:
         return ZoneInfo(due.school.timezone if due.school else "UTC")
-    except (ValueError, OSError):
+    except (ValueError, KeyError, OSError):
         return ZoneInfo("UTC")
 
 
