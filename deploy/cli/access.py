@@ -29,7 +29,7 @@ errors = Console(stderr=True, highlight=False)
 
 
 def fail(sentence: str) -> typer.Exit:
-    """Say one sentence on stderr and leave with 1. `raise fail(…)`."""
+    """Say one sentence on stderr; the caller raises what is returned and so leaves with exit code 1."""
     errors.print(f"[red]✗[/] {sentence}")
     return typer.Exit(1)
 

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from rich.table import Table
 
@@ -41,7 +42,7 @@ def _partitions(access: Access) -> dict[str, int]:
     client = AdminClient(admin_settings(access))
     try:
         found = client.list_topics(timeout=10)
-    except Exception as why:
+    except KafkaException as why:
         raise fail(f"Kafka at {access.bootstrap} does not answer the operator: {why}") from None
     return {name: len(topic.partitions) for name, topic in found.topics.items()}
 

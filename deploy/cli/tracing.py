@@ -98,7 +98,7 @@ def _span(row: dict[str, Any]) -> Span:
 
 def _tree(trace: str, spans: list[Span]) -> Tree:
     by_id = {span.id: span for span in spans}
-    roots = []
+    roots: list[Span] = []
     for span in sorted(spans, key=lambda one: one.start):
         parent = by_id.get(span.parent or "")
         (parent.children if parent else roots).append(span)

@@ -208,6 +208,8 @@ def _print(file: Path, found: Finding) -> None:
     for name, said in _says(found):
         table.add_row(f"  {name}", said)
     console.print(table)
+    # Never folded: it is there to be copied.
+    console.print(f"  [dim]digest[/]    {found.digest}", soft_wrap=True)
     if found.steps:
         console.print()
         steps = Table(show_header=False, box=None, padding=(0, 1, 0, 0))
@@ -220,7 +222,7 @@ def _print(file: Path, found: Finding) -> None:
 
 
 def _says(found: Finding) -> Iterator[tuple[str, str]]:
-    """What the document says of itself; of an invalid one nothing is repeated but its digest."""
+    """What the document says of itself; of an invalid one nothing is repeated."""
     if found.signed is not None and found.verdict is not Verdict.INVALID:
         said = found.signed.credential
         issuer, sealed = said["issuer"], moment(said["validFrom"])
@@ -231,7 +233,6 @@ def _says(found: Finding) -> Iterator[tuple[str, str]]:
         yield "about", f"{plain(said['credentialSubject']['id'])} (name and number only as salted hashes)"
         yield "sealed", f"{sealed:%Y-%m-%d %H:%M} UTC"
         yield "holds", _counted(len(said["credentialSubject"]["verifiableCredential"]), "credential")
-    yield "digest", found.digest
 
 
 def _counted(number: int, what: str) -> str:

@@ -55,6 +55,8 @@ class Caller:
             told = await answer.json(content_type=None) if kind.endswith("json") and content else content
             if answer.status >= 400:
                 detail = told.get("detail", "") if isinstance(told, dict) else content[:200].decode(errors="replace")
+                faults = told.get("faults", []) if isinstance(told, dict) else []
+                detail += "".join(f"; {fault['where']} {fault['reason']}" for fault in faults[:3])
                 raise Refused(answer.status, detail, told)
             return told
 
@@ -70,6 +72,7 @@ class Caller:
     async def come_in(self, client_id: str, secret: str) -> None:
         """Trade credentials for an access token (RFC 6749 §4.4)."""
         form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+        self.token = ""
         answer = await self.call("POST", "/identity/token", data=form)
         self.token = answer["access_token"]
 

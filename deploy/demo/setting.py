@@ -136,9 +136,7 @@ async def seal_all(setting: Setting, say: Say) -> list[tuple[str, str]]:
         step_up = await registrar.step_up("records.seal", school, drafts["digest"])
         wanted = [draft["transcript_id"] for draft in drafts["drafts"]]
         say(f"{registrar.name} seals {len(wanted)} transcripts of {SCHOOLS[sourced_id][0]} …")
-        found = await registrar.post(
-            f"/records/schools/{school}/seal", {"transcript_ids": wanted}, step_up=step_up
-        )
+        found = await registrar.post(f"/records/schools/{school}/seal", {"transcript_ids": wanted}, step_up=step_up)
         for one in found:
             if one["problem"]:
                 refused.append((one["transcript_id"], one["problem"]))

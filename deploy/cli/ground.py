@@ -1,0 +1,268 @@
+"""Looks at what a house stands on and at its services over the wire: facts only, judged in `checks`.
+
+Asks with the operator's rights, reads and changes nothing. What can't be reached is a fact too, as one sentence.
+"""
+
+import asyncio
+import smtplib
+import ssl
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+from cryptography import x509
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from contracts.topics import SERVICES, heard_by
+from deploy.cli.access import Access
+from deploy.cli.topics import admin_settings
+from deploy.local.principals import group
+from services.chassis import clock
+from services.chassis.kafka.access import KafkaAccess, Trouble, diagnose
+from services.chassis.store.aside import AsideState
+from services.chassis.store.shelf import ASIDE, OUTBOX
+
+_PATIENCE = 5.0
+# Consumers commit at every poll batch; the slowest duty of a batch takes less.
+_LOOK_AGAIN_AFTER = 2.0
+_SPEC: Any = OffsetSpec  # untyped in its library
+# MongoDB's error codes.
+_NOT_AUTHORIZED = 13
+_NO_LOGIN = 18
+
+
+@dataclass(frozen=True)
+class Lag:
+    """How many records a service has not handled, and whether it went on while we looked."""
+
+    behind: int
+    moving: bool
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Kafka as the operator sees it. With `trouble`, only the certificate could be looked at."""
+
+    trouble: Trouble | None
+    certificate_ends: datetime | None
+    topics: Mapping[str, int]
+    lags: Mapping[str, Lag | str]
+    """By service; a sentence where it could not be asked."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What one service's database shows to the operator."""
+
+    oldest_unsent: datetime | None
+    set_aside: int
+    lease_until: datetime | None
+
+
+@dataclass(frozen=True)
+class Replica:
+    """MongoDB as the operator sees it. With `trouble`, all else is empty. `default_w` is empty when it may not be asked."""
+
+    trouble: str
+    primary: bool = False
+    arbiters: int = 0
+    default_w: str = ""
+    skew: float = 0.0
+    desks: Mapping[str, Desk | str] | None = None
+
+
+async def look_at_broker(access: Access) -> Broker:
+    """Gather the facts about Kafka."""
+    trouble, ends = await asyncio.gather(
+        diagnose(KafkaAccess(access.bootstrap, access.user, access.password, access.cafile, _security(access))),
+        asyncio.to_thread(certificate_end, access.bootstrap),
+    )
+    if trouble is not None:
+        return Broker(trouble, ends, {}, {})
+    client = AdminClient(admin_settings(access))
+    topics = await asyncio.to_thread(_partitions, client)
+    return Broker(None, ends, topics, await _lags(client, topics))
+
+
+def certificate_end(bootstrap: str) -> datetime | None:
+    """Return when the certificate of the first broker ends; None when it shows none. Trusts nobody: it only reads."""
+    host, _, port = bootstrap.split(",", 1)[0].strip().rpartition(":")
+    try:
+        shown = ssl.get_server_certificate((host, int(port)), timeout=_PATIENCE)
+    except (OSError, ValueError):
+        return None
+    return x509.load_pem_x509_certificate(shown.encode()).not_valid_after_utc
+
+
+def _security(access: Access) -> str:
+    return "SASL_SSL" if access.user else "SSL" if access.cafile else "PLAINTEXT"
+
+
+def _partitions(client: AdminClient) -> dict[str, int]:
+    return {name: len(topic.partitions) for name, topic in client.list_topics(timeout=_PATIENCE).topics.items()}
+
+
+async def _lags(client: AdminClient, topics: Mapping[str, int]) -> dict[str, Lag | str]:
+    """Look twice where somebody is behind: behind and going on is not behind and stuck."""
+    first = {service: await asyncio.to_thread(_behind, client, service, topics) for service in SERVICES}
+    late = [service for service, seen in first.items() if not isinstance(seen, str) and seen[0]]
+    if late:
+        await asyncio.sleep(_LOOK_AGAIN_AFTER)
+    found: dict[str, Lag | str] = {}
+    for service, seen in first.items():
+        if isinstance(seen, str):
+            found[service] = seen
+            continue
+        then = await asyncio.to_thread(_behind, client, service, topics) if service in late else seen
+        found[service] = then if isinstance(then, str) else Lag(then[0], moving=not then[0] or then[1] > seen[1])
+    return found
+
+
+def _behind(client: AdminClient, service: str, topics: Mapping[str, int]) -> tuple[int, int] | str:
+    """Return how many records wait for a group, and the sum of where it stands; or why not."""
+    places = [
+        TopicPartition(topic.name, number) for topic in heard_by(service) for number in range(topics.get(topic.name, 0))
+    ]
+    if not places:
+        return 0, 0
+    try:
+        asked = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group(service), places)])
+        stands = {
+            (one.topic, one.partition): one.offset for one in asked[group(service)].result(_PATIENCE).topic_partitions
+        }
+        begin, end = (
+            {(place.topic, place.partition): future.result(_PATIENCE).offset for place, future in asked_of.items()}
+            for asked_of in (
+                client.list_offsets(dict.fromkeys(places, _SPEC.earliest())),
+                client.list_offsets(dict.fromkeys(places, _SPEC.latest())),
+            )
+        )
+    except (KafkaException, TimeoutError) as why:
+        return f"its group {group(service)} can't be asked ({why})"
+    # A group that has never committed stands at the beginning (consumers start with `earliest`).
+    at = {place: max(stands.get(place, -1), begin[place]) for place in end}
+    return sum(end[place] - at[place] for place in end), sum(at.values())
+
+
+async def look_at_replica(access: Access, root_uri: str | None) -> Replica:
+    """Gather the facts about MongoDB. `root_uri`, where this machine knows one, sees the default write concern."""
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+        access.mongodb_uri, tz_aware=True, serverSelectionTimeoutMS=int(_PATIENCE * 1000)
+    )
+    host = urlsplit(access.mongodb_uri).netloc.rpartition("@")[2]
+    try:
+        await client.admin.command("ping")  # so that no connection is made while the clocks are compared
+        asked = clock.now()
+        hello = await client.admin.command("hello")
+        answered = clock.now()
+        await client[SERVICES[0]][OUTBOX.name].find_one({"_id": "doctor"})
+        skew = abs((hello["localTime"].replace(tzinfo=UTC) - asked - (answered - asked) / 2).total_seconds())
+        desks = {service: await _desk(client[service]) for service in SERVICES}
+    except OperationFailure as why:
+        if why.code in {_NOT_AUTHORIZED, _NO_LOGIN}:
+            return Replica(
+                f"MongoDB at {host} answers but does not let the operator in ({why.details and why.details.get('codeName')}): "
+                "the user or its password is wrong; `placet up` makes the house's users again"
+            )
+        return Replica(f"MongoDB at {host} answers with an error ({why.code}): see its log")
+    except PyMongoError as why:
+        return Replica(
+            f"MongoDB is down: nobody answers at {host} ({type(why).__name__}); start it, or check the address"
+        )
+    finally:
+        await client.close()
+    return Replica(
+        "",
+        primary=bool(hello.get("isWritablePrimary")),
+        arbiters=len(hello.get("arbiters", ())),
+        default_w=await _default_w(root_uri or access.mongodb_uri),
+        skew=skew,
+        desks=desks,
+    )
+
+
+async def _desk(database: Any) -> Desk | str:
+    try:
+        outbox, aside = database[OUTBOX.name], database[ASIDE.name]
+        oldest = await outbox.find_one({"sent": False, "barrier": False}, sort=[("order", 1)])
+        lease = await outbox.find_one({"_id": "lease"})
+        return Desk(
+            oldest_unsent=oldest["at"] if oldest else None,
+            set_aside=await aside.count_documents({"state": {"$ne": AsideState.DONE}}),
+            lease_until=lease["until"] if lease and lease.get("token") else None,
+        )
+    except OperationFailure as why:
+        return f"the operator may not look into its database ({why.code}); `placet up` makes the house's users again"
+
+
+async def _default_w(uri: str) -> str:
+    """Return the set's default write concern, or nothing when this user may not ask."""
+    async with AsyncMongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=int(_PATIENCE * 1000)) as client:
+        try:
+            said = await client.admin.command("getDefaultRWConcern")
+        except PyMongoError:
+            return ""
+    return str(said.get("defaultWriteConcern", {}).get("w", ""))
+
+
+async def look_at_services(addresses: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Ask each service whether it is ready: nothing when it is, else what it says, else that nobody answers."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as client:
+        asked = {name: _ready(client, addresses[name]) for name in names}
+        return dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+
+
+async def _ready(client: aiohttp.ClientSession, address: str) -> str:
+    try:
+        async with client.get(f"{address}/health/ready") as answer:
+            if answer.ok:
+                return ""
+            said = await answer.json(content_type=None)
+            because = said.get("because") if isinstance(said, dict) else None
+            if isinstance(because, dict):
+                return ", ".join(f"{check}: {why}" for check, why in because.items())
+            return f"it answers {answer.status}"
+    except (aiohttp.ClientError, TimeoutError, ValueError) as why:
+        return f"nobody answers at {address} ({type(why).__name__})"
+
+
+async def look_at_front(address: str) -> str:
+    """Return nothing when the front door answers, else why not."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE)) as client:
+        try:
+            async with client.get(address, allow_redirects=False) as answer:
+                return "" if answer.status < 500 else f"the front door at {address} answers {answer.status}"
+        except (aiohttp.ClientError, TimeoutError) as why:
+            return f"nobody answers at the front door {address} ({type(why).__name__})"
+
+
+def look_at_mail(url: str) -> str:
+    """Return nothing when the mail server greets us, else why not."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 25
+    try:
+        with smtplib.SMTP(host, port, timeout=_PATIENCE) as server:
+            code, _ = server.ehlo()
+    except (OSError, smtplib.SMTPException) as why:
+        return f"no mail server answers at {host}:{port} ({type(why).__name__})"
+    return "" if code == 250 else f"the mail server at {host}:{port} answers EHLO with {code}"
+
+
+def look_at_vault(url: str) -> str | None:
+    """Return nothing when packages can be laid there, else why not; None for a vault that is not a folder."""
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        return None
+    try:
+        with tempfile.NamedTemporaryFile(dir=Path(parts.path), prefix=".doctor-"):
+            return ""
+    except OSError as why:
+        return f"nothing can be laid into the vault {parts.path} ({why.strerror})"
