@@ -161,6 +161,9 @@ class Questions:
     async def student(self, student_id: PersonId) -> Student | None:
         return next(iter(await self._store.find(STUDENTS, {"_id": student_id}, limit=1)), None)
 
+    async def students(self, ids: Sequence[PersonId]) -> list[Student]:
+        return await self._store.find(STUDENTS, {"_id": {"$in": list(ids)}}, limit=len(ids) or 1)
+
     async def students_of(self, guardian_id: PersonId) -> list[Student]:
         return await self._store.find(STUDENTS, {"guardians": guardian_id}, limit=PAGE)
 

@@ -23,6 +23,7 @@ async def test_a_reader_finds_opens_reads_and_confirms(counter: Counter) -> None
         view = f"/delivery/view/{counter.delivery_id}"
         assert view in home
         before = (await client.get(view)).text
+        assert "Transcript from Harbor Point School" in before
         assert "redisclose" in before
         assert "transcript.pdf" not in before
         assert (await send(client, f"{view}/open", notice=NOTICE_VERSION)).status_code == 303

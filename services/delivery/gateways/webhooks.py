@@ -83,7 +83,7 @@ class Webhooks:
         except TimeoutError:
             return Said(Answer.FAILED, "timeout")
         except aiohttp.ClientConnectorError as why:
-            return _unreached(why.os_error)
+            return unreached(why.os_error)
         except aiohttp.ClientSSLError:
             return Said(Answer.FAILED, "tls-failed")
         except aiohttp.ClientError:
@@ -142,7 +142,8 @@ def retry_after(value: str | None, at: datetime) -> timedelta | None:
     return pause if pause > timedelta(0) else None
 
 
-def _unreached(why: OSError) -> Said:
+def unreached(why: OSError) -> Said:
+    """What a connection that did not come about means: theirs, or ours and then charged to nobody."""
     if isinstance(why, socket.gaierror):
         # A name server that does not answer is ours; a name that does not exist is theirs.
         ours = why.errno == socket.EAI_AGAIN

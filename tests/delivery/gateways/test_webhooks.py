@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import errno
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +15,7 @@ from standardwebhooks import Webhook
 from services.chassis import clock
 from services.delivery.domain import Answer
 from services.delivery.gateways.addresses import GuardedResolver
-from services.delivery.gateways.webhooks import LARGEST_ANSWER, Said, Webhooks, headers_for, retry_after
+from services.delivery.gateways.webhooks import LARGEST_ANSWER, Said, Webhooks, headers_for, retry_after, unreached
 from tests.delivery.gateways.test_addresses import Answering
 
 AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -210,3 +212,36 @@ async def test_an_address_that_is_refused_today_is_not_called_although_it_was_ke
 async def test_a_body_of_twenty_kilobytes_is_a_bug(webhooks: Webhooks) -> None:
     with pytest.raises(ValueError, match="20 kB"):
         await webhooks.post("http://127.0.0.1/", webhook_id="m", body="x" * 20_000, secrets=SECRETS, at=AT)
+
+
+UNREACHED = {
+    "our name server does not answer": (socket.gaierror(socket.EAI_AGAIN, "x"), Answer.NOT_OURS_TO_SAY),
+    "there is no such name": (socket.gaierror(socket.EAI_NONAME, "x"), Answer.FAILED),
+    "we have no network": (OSError(errno.ENETUNREACH, "x"), Answer.NOT_OURS_TO_SAY),
+    "we have no sockets left": (OSError(errno.EMFILE, "x"), Answer.NOT_OURS_TO_SAY),
+    "nobody listens": (OSError(errno.ECONNREFUSED, "x"), Answer.FAILED),
+}
+
+
+@pytest.mark.parametrize(("why", "answer"), UNREACHED.values(), ids=UNREACHED.keys())
+def test_our_own_faults_are_told_from_the_recipients(why: OSError, answer: Answer) -> None:
+    assert unreached(why).answer is answer
+
+
+@pytest.mark.connected
+async def test_a_server_that_speaks_no_tls_is_a_failure(serve: Serve, webhooks: Webhooks) -> None:
+    async def take(_: web.Request) -> web.Response:
+        return web.Response()
+
+    address = (await serve(take)).replace("http://", "https://")
+    assert (await post(webhooks, address)).answer is Answer.FAILED
+
+
+@pytest.mark.connected
+async def test_an_answer_that_breaks_off_is_a_failure(serve: Serve, webhooks: Webhooks) -> None:
+    async def hang_up(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    assert await post(webhooks, await serve(hang_up)) == Said(Answer.FAILED, "connection-failed")
