@@ -109,7 +109,7 @@ class Consumer:
             max_records=BATCH,
             fetch_max_wait_ms=POLL_MS,
             session_timeout_ms=6_000,  # the least Kafka takes: a killed worker's partitions move after 6 s
-            heartbeat_interval_ms=1_500,
+            heartbeat_interval_ms=2_000,
             listener=_Leaving(self._idle, self._offsets),
         )
         # The library offers no place for another `get_msg`; the class adds nothing but that.
@@ -339,7 +339,7 @@ def _offsets(records: Sequence[ConsumerRecord[bytes, bytes]]) -> dict[TopicParti
 
 
 def _tell(record: Record, ending: Ending) -> None:
-    HEARD.add(type=ending.type, outcome=ending.end)
+    HEARD.add(type=ending.type, outcome="failed" if ending.failed else ending.end)
     message = ending.message
     if message is not None and ending.end in (End.HANDLED, End.REFUSED):
         AGE.record(max(0.0, (clock.now() - message.at).total_seconds()), type=ending.type)

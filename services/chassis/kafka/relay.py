@@ -7,9 +7,9 @@ Invariants, each with a test:
 4. A row is marked only after the broker acknowledged it (beside the next look at the outbox, so that no row waits for
    the marks of others). A crash in between publishes it again: same id, same bytes.
 5. A row that will not go is seen (the age of the oldest is the first alarm), never dropped.
-6. A barrier leaves only behind everything that was committed before it: barriers are looked for first and the ordinary
-   rows after that, so whatever was committed before a barrier is among the rows or gone already; and it is published
-   only when the look at the rows found an end (fewer than the limit) and all of them were acknowledged.
+6. A barrier leaves only behind everything that was committed before it. It is published at the second look that shows
+   it: whatever was committed before it is seen by that look too, and ahead of it, for a look shows barriers only behind
+   the last ordinary row; and it is published only when all of those were acknowledged.
 """
 
 import asyncio
@@ -66,7 +66,7 @@ class Relay:
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._finished = clock.seconds()
-        self._barriers_at = 0.0
+        self._barriers_seen: set[str] = set()
         self._gone: set[str] = set()
         """Acknowledged by the broker, not marked yet."""
         self._marking: asyncio.Task[None] | None = None
@@ -121,26 +121,23 @@ class Relay:
 
     async def _drain(self) -> bool:
         """Publish one batch. True when there may be more of it."""
-        barriers: list[Document] = []
-        if clock.seconds() - self._barriers_at >= POLL_SECONDS:
-            barriers = self._without(await self._sending.barriers(), set(self._gone))
-            self._barriers_at = clock.seconds()
         # What goes on being marked while we look may be seen as unsent and be marked when we have the answer.
         gone = set(self._gone)
-        found = await self._sending.unsent(LIMIT + len(gone))
-        rows = self._without(found, gone)
+        limit = LIMIT + len(gone)
+        found = await self._sending.unsent(limit)
+        waiting = [row for row in found if row["_id"] not in gone]
+        rows = [row for row in waiting if not row["barrier"]]
+        barriers = [row for row in waiting if row["barrier"]]
         _note_oldest(rows[0] if rows else None)
         left = len(rows) - await self._carry(rows)
-        ended = len(found) < LIMIT + len(gone)
-        if barriers and ended and not left:
-            await self._carry(barriers)
         if left:
             raise NotNow(f"{left} of {len(rows)} rows did not go")
-        return not ended
-
-    @staticmethod
-    def _without(rows: Sequence[Document], gone: set[str]) -> list[Document]:
-        return [row for row in rows if row["_id"] not in gone]
+        ready = [row for row in barriers if row["_id"] in self._barriers_seen]
+        self._barriers_seen |= {row["_id"] for row in barriers}
+        if await self._carry(ready) < len(ready):
+            raise NotNow("barriers did not go")
+        self._barriers_seen -= {row["_id"] for row in ready}
+        return bool(self._barriers_seen) or len(found) == limit
 
     async def _carry(self, rows: Sequence[Document]) -> int:
         """Publish. The lease is kept alive while the broker thinks; when it is lost, all is dropped."""

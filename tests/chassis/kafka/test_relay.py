@@ -255,6 +255,30 @@ async def test_a_barrier_waits_while_there_are_more_rows_than_one_look_shows(
     assert publisher.types == [*["request"] * 10, *["watermark"] * 4]
 
 
+async def test_a_barrier_that_will_not_go_is_tried_again_with_pauses(speaker: Speaker) -> None:
+    asked: list[str] = []
+
+    def refuse(row: Document) -> bool:
+        asked.append(row["_id"])
+        return False
+
+    await barriers(speaker)
+    publisher = NotedPublisher(refuse)
+    async with speaker.relaying(publisher):
+        await asyncio.sleep(1)
+        assert 4 <= len(asked) <= 20
+        publisher.takes = lambda row: True
+        await until(speaker.all_sent)
+    assert publisher.types == ["watermark"] * 4
+
+
+async def test_processes_that_start_at_once_make_one_lease(stage: Stage) -> None:
+    store = await stage.store("fresh")
+    await asyncio.gather(*(plant_lease(store) for _ in range(8)))
+    took = [await MongoSending(store).take() for _ in range(3)]
+    assert took == [True, False, False]
+
+
 async def test_a_relay_that_loses_its_lease_while_the_broker_thinks_marks_nothing(speaker: Speaker) -> None:
     class Slow(NotedPublisher):
         async def publish(self, rows: Sequence[Document]) -> set[str]:
