@@ -27,7 +27,7 @@ from services.consent.store import SHELVES, Questions
 
 WATERMARK_SECONDS = 5.0
 """How often a watermark is written to every partition: a sixth of the 30 s after which delivery stops (DESIGN §4)."""
-EXPIRY_SECONDS = 10.0
+EXPIRY_SECONDS = 2.0
 
 
 async def build_api(room: Room) -> ASGIApp:
