@@ -159,7 +159,7 @@ class Child:
     async def ended(self, seconds: float) -> int | None:
         """Wait until it has ended and return its exit code; None when it still lives after so long."""
         deadline = time.monotonic() + seconds
-        while self.pid is not None and time.monotonic() < deadline:  # noqa: ASYNC110 - the kernel sets no Event
+        while self.pid is not None and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
         return self.exit_code
 
