@@ -79,7 +79,7 @@ class Front:
     async def school(self, request: Request, caller: Caller, school_id: OrganizationId, *, page: int) -> Response:
         school = await self.school_of(caller, school_id)
         transcripts = await self.desk.questions.transcripts_at(school_id, page=page)
-        drafts = [(one.transcript_id, one.draft.digest) for one in transcripts if one.draft is not None]
+        drafts = await self.desk.drafts_at(caller, school_id)
         return render(
             request,
             "school.html",
@@ -141,7 +141,7 @@ class Front:
 
     async def confirm_all(self, request: Request, caller: Caller, school_id: OrganizationId) -> Response:
         school = await self.school_of(caller, school_id)
-        transcripts = [one for one in await self.desk.questions.transcripts_at(school_id) if one.draft is not None]
+        transcripts = await self.desk.questions.drafts_at(school_id)
         names = await self.names([one.student_id for one in transcripts])
         return render(request, "seal-all.html", school=school, transcripts=transcripts, names=names)
 

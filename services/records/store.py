@@ -97,6 +97,11 @@ class Questions:
         where = {"school_id": school_id}
         return await self._store.find(TRANSCRIPTS, where, sort=NEWEST, limit=PAGE, after=page * PAGE)
 
+    async def drafts_at(self, school_id: OrganizationId) -> list[Transcript]:
+        """What waits for a seal, up to a hundred: what one bulk seal takes."""
+        where = {"school_id": school_id, "draft": {"$ne": None}}
+        return await self._store.find(TRANSCRIPTS, where, sort=NEWEST, limit=PAGE)
+
     async def transcripts_of(self, student_ids: Sequence[PersonId]) -> list[Transcript]:
         where = {"student_id": {"$in": list(student_ids)}}
         return await self._store.find(TRANSCRIPTS, where, sort=NEWEST, limit=PAGE)

@@ -25,7 +25,7 @@ from services.records.api.views import (
     VersionView,
     WholeView,
 )
-from services.records.handlers.drafts import LARGEST_EVIDENCE
+from services.records.handlers.drafts import BEGINNINGS, LARGEST_EVIDENCE
 from services.records.handlers.seals import bulk_digest
 
 Person = Annotated[Caller, signed_in(people_only=True)]
@@ -74,6 +74,12 @@ def _importing(router: APIRouter, desk: Desk) -> None:
         summary="Upload a file of evidence that the draft names (10 MiB at most)",
         status_code=204,
         max_body_size=LARGEST_EVIDENCE,
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in sorted(BEGINNINGS)},
+            }
+        },
     )
     async def lay_evidence(
         request: Request, caller: Registrar, transcript_id: TranscriptId, evidence_id: EvidenceId

@@ -156,7 +156,7 @@ class Desk:
     async def drafts_at(self, caller: Caller, school_id: OrganizationId) -> list[tuple[TranscriptId, str]]:
         """What waits for a seal at a school, up to a hundred: what one bulk seal takes."""
         own_school(caller, school_id)
-        found = await self.questions.transcripts_at(school_id)
+        found = await self.questions.drafts_at(school_id)
         return [(one.transcript_id, one.draft.digest) for one in found if one.draft is not None]
 
     async def seal_many(

@@ -166,6 +166,7 @@ class Package:
     status: PackageStatus
     transcript_id: TranscriptId
     transcript_version: int
+    transcript_digest: str
     school_id: OrganizationId
     student_id: PersonId
     selection: Selection

@@ -158,3 +158,10 @@ def test_the_digest_of_a_sealed_content_never_changes():
 def test_the_order_of_the_fields_does_not_change_the_digest():
     shuffled = json.dumps(dict(reversed(json.loads(AMELIE).items())))
     assert content_digest(read_content(shuffled)) == content_digest(read_content(AMELIE))
+
+
+def test_a_link_without_an_address_is_refused():
+    def change(raw: dict[str, Any]) -> None:
+        raw["credits"][0]["evidence"] = [{"id": "page", "name": "A page", "kind": "link"}]
+
+    assert problems(changed(change)) == {"credits[0].evidence[0]": "a link needs an https url, and no sha256"}

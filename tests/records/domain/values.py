@@ -86,6 +86,7 @@ PENDING = Package(
     status=PackageStatus.PENDING,
     transcript_id=TRANSCRIPT,
     transcript_version=1,
+    transcript_digest=DIGEST,
     school_id=SCHOOL,
     student_id=STUDENT,
     selection=Selection(parts=("credit.S1",)),
