@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import asides, doctor, houses, imports, relay, topics, tracing, verifying
+from deploy.cli import asides, doctor, houses, importing, relay, topics, tracing, verifying
 
 app = typer.Typer(
     name="placet",
@@ -16,7 +16,7 @@ app.command("up")(houses.up)
 app.command("down")(houses.down)
 app.command("demo")(houses.demo)
 app.command("doctor")(doctor.doctor)
-app.command("import")(imports.import_files)
+app.command("import")(importing.import_files)
 app.command("follow")(tracing.follow)
 app.command("verify")(verifying.verify)
 app.command("topics")(topics.topics)

@@ -40,13 +40,15 @@ def import_files(
         raise fail("no token: set PLACET_PERSON and PLACET_TOKEN to a registrar's, as issued on the school's page")
     found = sorted(path for given in files for path in (given.iterdir() if given.is_dir() else [given]))
     wrong = asyncio.run(
-        _import([path for path in found if path.suffix in {".zip", ".json"}], school, url, person, token)
+        _import(
+            {path: path.read_bytes() for path in found if path.suffix in {".zip", ".json"}}, school, url, person, token
+        )
     )
     if wrong:
         raise typer.Exit(1)
 
 
-async def _import(files: list[Path], school: str, url: str, person: str, token: str) -> int:
+async def _import(files: dict[Path, bytes], school: str, url: str, person: str, token: str) -> int:
     """The number of files that were refused or had rows left out."""
     async with aiohttp.ClientSession() as web:
         caller = Caller(web, url, person)
@@ -55,21 +57,21 @@ async def _import(files: list[Path], school: str, url: str, person: str, token: 
         except Refused as no:
             raise fail(f"{url} does not take this token: {no.detail or no.status}") from None
         wrong = 0
-        for path in files:
+        for path, content in files.items():
             try:
-                wrong += await (_roster if path.suffix == ".zip" else _transcript)(caller, school, path)
+                wrong += await (_roster if path.suffix == ".zip" else _transcript)(caller, school, path.name, content)
             except Refused as no:
                 console.print(f"[red]✗[/] {path.name}: {no.detail}")
                 wrong += 1
         return wrong
 
 
-async def _roster(caller: Caller, school: str, path: Path) -> int:
+async def _roster(caller: Caller, school: str, name: str, content: bytes) -> int:
     report = await caller.call(
-        "POST", f"/identity/schools/{school}/rosters", data=path.read_bytes(), media_type="application/zip"
+        "POST", f"/identity/schools/{school}/rosters", data=content, media_type="application/zip"
     )
-    counts = ", ".join(f"{report[name]} {name}" for name in ("created", "changed", "unchanged", "left_out"))
-    console.print(f"[{'yellow' if report['errors'] else 'green'}]✓[/] {path.name}: {counts.replace('_', ' ')}")
+    counts = ", ".join(f"{report[word]} {word}" for word in ("created", "changed", "unchanged", "left_out"))
+    console.print(f"[{'yellow' if report['errors'] else 'green'}]✓[/] {name}: {counts.replace('_', ' ')}")
     if report["problems"]:
         console.print(_problems(report["problems"]))
     return int(report["errors"] > 0)
@@ -87,12 +89,12 @@ def _problems(problems: list[dict[str, Any]]) -> Table:
     return table
 
 
-async def _transcript(caller: Caller, school: str, path: Path) -> int:
-    given = json.loads(path.read_text())
+async def _transcript(caller: Caller, school: str, name: str, content: bytes) -> int:
+    given = json.loads(content)
     wanted = ("student_id", "student_sourced_id", "roster_source", "content")
-    body = {name: given[name] for name in wanted if name in given}
+    body = {field: given[field] for field in wanted if field in given}
     draft = await caller.post(f"/records/schools/{school}/transcripts", body)
     missing = [one["evidence_id"] for one in draft["missing_evidence"]]
     note = f"; evidence still missing: {', '.join(missing[:5])}" if missing else ""
-    console.print(f"[green]✓[/] {path.name}: draft {draft['transcript_id']}{note}")
+    console.print(f"[green]✓[/] {name}: draft {draft['transcript_id']}{note}")
     return 0
