@@ -139,7 +139,7 @@ class Desk:
             announcement_id=ids.derived("ann", cause),
             audience=body.audience,
             subjects={"en": body.subject_en, "es": body.subject_es},
-            texts={"en": body.text_en, "es": body.text_es},
+            texts={"en": _unix(body.text_en), "es": _unix(body.text_es)},
             made_by=_person(caller),
             at=clock.now(),
         )
@@ -172,3 +172,8 @@ def _state(verdict: Decision[S] | Refusal) -> S:
     if isinstance(verdict, Refusal):
         raise Refused(verdict)
     return verdict.state
+
+
+def _unix(text: str) -> str:
+    """A form's line ends are CRLF; a blank line between paragraphs is told by two LF."""
+    return text.replace("\r\n", "\n")
