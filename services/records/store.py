@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from contracts.types import OrganizationId, PackageId, PersonId, TranscriptId
+from contracts.types import OrganizationId, PackageId, PersonId, RightsHolder, TranscriptId
 from services.chassis.store.shelf import Collection, Index, Shelf
 from services.chassis.store.work import Store
 from services.records.domain.state import (
@@ -24,14 +24,16 @@ TRANSCRIPTS = Shelf(
         "transcripts",
         indexes=(
             Index((("school_id", 1), ("changed_at", -1))),
-            Index((("student_id", 1),)),
+            Index((("student_id", 1), ("changed_at", -1))),
             Index((("hold.until", 1),), partial={"hold.until": {"$exists": True}}),
         ),
     ),
     key="transcript_id",
 )
 VERSIONS = Shelf(
-    Version, Collection("versions", indexes=(Index((("transcript_id", 1),)),), append_only=True), key="version_id"
+    Version,
+    Collection("versions", indexes=(Index((("transcript_id", 1), ("number", -1))),), append_only=True),
+    key="version_id",
 )
 EVIDENCE = Shelf(Evidence, Collection("evidence", indexes=(Index((("transcript_id", 1),)),)), key="evidence_key")
 PACKAGES = Shelf(
@@ -52,7 +54,7 @@ RELEASES = Shelf(
 )
 PEOPLE = Shelf(
     Person,
-    Collection("people", indexes=(Index((("guardians", 1),)), Index((("student_at", 1),)))),
+    Collection("people", indexes=(Index((("guardians", 1),)),)),
     key="person_id",
 )
 SCHOOLS = Shelf(School, Collection("schools"), key="organization_id")
@@ -81,10 +83,9 @@ class Questions:
         return {one.person_id: one for one in found}
 
     async def wards_of(self, guardian_id: PersonId) -> list[Person]:
-        return await self._store.find(PEOPLE, {"guardians": guardian_id}, limit=PAGE)
-
-    async def students_at(self, school_id: OrganizationId, *, page: int = 0) -> list[Person]:
-        return await self._store.find(PEOPLE, {"student_at": school_id}, limit=PAGE, after=page * PAGE)
+        """Students in whose record this guardian holds the rights: none who has come of age (34 CFR 99.5)."""
+        where = {"guardians": guardian_id, "rights_holder": str(RightsHolder.GUARDIAN)}
+        return await self._store.find(PEOPLE, where, limit=PAGE)
 
     async def school(self, school_id: OrganizationId) -> School | None:
         return next(iter(await self._store.find(SCHOOLS, {"_id": school_id}, limit=1)), None)

@@ -9,6 +9,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 
+from contracts.types import PersonId, PersonKind, RightsHolder
 from services.chassis import ids
 from services.chassis.web.http import openapi, rights
 from services.records.domain.content import TranscriptContent
@@ -66,8 +67,6 @@ async def test_the_same_idempotency_key_imports_once(house: House) -> None:
 async def test_a_student_may_be_named_by_the_rosters_id(house: House) -> None:
     for source in (None, "district"):
         person = ids.derived("per", source or SCHOOL, "hp-st-002")
-        from contracts.types import PersonId, PersonKind
-
         await house.world.hear(await house.world.person(PersonId(person), PersonKind.STUDENT, name="A"))
         body = {"student_sourced_id": "hp-st-002", "content": words()}
         async with house.program("registrar") as registrar:
@@ -174,6 +173,18 @@ async def test_the_family_and_the_registrar_see_exactly_the_bytes_that_would_go(
                 assert archive.read("transcript.pdf") == pdf.content
                 credential = await client.get(f"/records/packages/{package.package_id}/credential.json")
                 assert archive.read("credential.json") == credential.content
+
+
+async def test_when_the_student_comes_of_age_the_guardians_access_ends(house: House) -> None:
+    transcript, package = await house.world.sealed()
+    student = await house.world.person(STUDENT, PersonKind.STUDENT, name="Ximena Ibáñez", version=2)
+    await house.world.hear(student.model_copy(update={"rights_holder": RightsHolder.STUDENT}))
+    where = f"/records/packages/{package.package_id}/transcript.pdf"
+    async with house.program("guardian") as guardian, house.program("student") as own:
+        assert (await guardian.get(where)).status_code == 404
+        assert (await guardian.get("/records/transcripts")).json() == []
+        assert (await own.get(where)).status_code == 200
+    assert transcript.number == 1
 
 
 async def test_a_credential_verifies_with_the_keys_at_the_address_that_it_names(house: House) -> None:

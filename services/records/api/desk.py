@@ -247,13 +247,13 @@ class Desk:
         return (own, *(ward.person_id for ward in await self.questions.wards_of(own)))
 
     async def _may_see(self, caller: Caller, student_id: PersonId, school_id: OrganizationId) -> bool:
-        """The student, guardians while they are guardians, and the registrar of the school."""
+        """The student, guardians until the student comes of age, and the registrar of the school."""
         if caller.person_id is None:
             return False
         if caller.person_id == student_id or caller.belongs(PersonKind.REGISTRAR, school_id):
             return True
         student = await self.questions.person(student_id)
-        return student is not None and caller.person_id in student.guardians
+        return student is not None and student.has_guardian(caller.person_id)
 
     def _step_up(self, request: Request, caller: Caller, on: str, digest: str) -> str:
         """The step-up's id: it is the cause of what it allows, so it allows it once."""

@@ -2,7 +2,7 @@
 
 from contracts.identity.v1 import OrganizationRecorded, PersonRecorded
 from contracts.problem import Reason
-from contracts.types import OrganizationKind, PersonKind
+from contracts.types import OrganizationKind, PersonKind, RightsHolder
 from services.chassis.decision import Decision, Refusal
 from services.records.domain.state import Person, School
 
@@ -18,6 +18,7 @@ def know_person(known: Person | None, event: PersonRecorded) -> Decision[Person]
         return Refusal(Reason.CONFLICT, "neither a student nor a registrar")
     if known is not None and known.version >= event.version:
         return OLD_NEWS
+    is_student = any(one.kind is PersonKind.STUDENT for one in places)
     return Decision(
         Person(
             person_id=event.person_id,
@@ -26,6 +27,7 @@ def know_person(known: Person | None, event: PersonRecorded) -> Decision[Person]
             kinds=tuple(dict.fromkeys(one.kind for one in places)),
             school_ids=tuple(dict.fromkeys(one.organization_id for one in places)),
             student_at=tuple(one.organization_id for one in places if one.kind is PersonKind.STUDENT),
+            rights_holder=(event.rights_holder or RightsHolder.GUARDIAN) if is_student else None,
             guardians=event.guardians,
             profile=event.profile,
         )

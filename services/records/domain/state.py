@@ -15,6 +15,7 @@ from contracts.types import (
     PersonKind,
     ReleaseId,
     RequestId,
+    RightsHolder,
     SealedValue,
     Selection,
     Standing,
@@ -226,8 +227,13 @@ class Person:
     kinds: tuple[PersonKind, ...]
     school_ids: tuple[OrganizationId, ...]
     student_at: tuple[OrganizationId, ...]
+    rights_holder: RightsHolder | None
     guardians: tuple[PersonId, ...]
     profile: SealedValue
+
+    def has_guardian(self, person_id: PersonId) -> bool:
+        """Whether this person holds the rights in the record: a guardian, until the student comes of age (99.5)."""
+        return self.rights_holder is RightsHolder.GUARDIAN and person_id in self.guardians
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from contracts.types import (
     PersonKind,
     ReleaseId,
     RequestId,
+    RightsHolder,
     SealedValue,
     Selection,
     Standing,
@@ -103,7 +104,8 @@ PERSON = Person(
     kinds=(PersonKind.STUDENT,),
     school_ids=(SCHOOL,),
     student_at=(SCHOOL,),
-    guardians=(),
+    rights_holder=RightsHolder.GUARDIAN,
+    guardians=(PersonId("per_guardian"),),
     profile=SEALED,
 )
 

@@ -1,0 +1,186 @@
+"""Every question is answered by an index, and memory answers as the real database does."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contracts.types import PersonId, RightsHolder
+from deploy.local.mongo import Mongo
+from services.chassis.decision import Decision
+from services.chassis.store.mongo import MongoStore, connect, prepare
+from services.records.domain.releasing import release
+from services.records.domain.state import Evidence
+from services.records.store import COLLECTIONS, SHELVES, Questions
+from tests.records.domain.values import (
+    AT,
+    DAY,
+    DRAFTED,
+    HELD,
+    LOCKED,
+    OTHER,
+    PENDING,
+    PERSON,
+    PREPARED,
+    SCHOOL,
+    SEALED_ONE,
+    STUDENT,
+    TRANSCRIPT,
+    VERIFIED,
+    VERSION,
+    approved,
+)
+from tests.support.memory import MemoryStore
+
+GUARDIAN = PersonId("per_guardian")
+
+
+def states() -> list[Any]:
+    """A small school: enough rows that an order or a missing filter would show."""
+    waiting = release(None, approved(), transcript=HELD)
+    gone = release(None, approved(request_id="req_2"), transcript=SEALED_ONE)
+    assert isinstance(waiting, Decision) and isinstance(gone, Decision)
+    return [
+        DRAFTED,
+        replace(HELD, transcript_id="trn_held", changed_at=AT + DAY),
+        replace(SEALED_ONE, transcript_id="trn_other", school_id=OTHER, student_id="per_2"),
+        VERSION,
+        replace(VERSION, version_id="trn_1:2", number=2),
+        PENDING,
+        replace(PENDING, package_id="pkg_later", due_at=AT + DAY),
+        replace(PREPARED, package_id="pkg_made"),
+        waiting.state,
+        gone.state,
+        PERSON,
+        replace(PERSON, person_id="per_adult", rights_holder=RightsHolder.STUDENT),
+        VERIFIED,
+        Evidence(
+            evidence_key="trn_1:notes:f",
+            transcript_id=TRANSCRIPT,
+            evidence_id="notes",
+            mark="f",
+            size=1,
+            content=LOCKED,
+        ),
+    ]
+
+
+def documents() -> dict[Any, list[Any]]:
+    by_state = {shelf.state: shelf for shelf in SHELVES}
+    found: dict[Any, list[Any]] = {}
+    for state in states():
+        shelf = by_state[type(state)]
+        found.setdefault(shelf, []).append(shelf.document(state, 1))
+    return found
+
+
+@pytest.fixture(scope="module")
+async def real(mongo: Mongo) -> AsyncIterator[MongoStore]:
+    client = connect(mongo.root_uri)
+    store = MongoStore(client, "test-records-store")
+    await prepare(store.db, COLLECTIONS)
+    await store.transact(lambda unit: unit.write(documents(), [], []))
+    yield store
+    await client.drop_database("test-records-store")
+    client.close()
+
+
+@pytest.fixture(params=["memory", pytest.param("mongo", marks=pytest.mark.connected)])
+def questions(request: pytest.FixtureRequest) -> Questions:
+    if request.param == "mongo":
+        return Questions(request.getfixturevalue("real"))
+    store = MemoryStore()
+    for shelf, rows in documents().items():
+        store.tables[shelf.collection.name] = {row["_id"]: row for row in rows}
+    return Questions(store)
+
+
+def names(rows: Sequence[Any], field: str) -> list[str]:
+    return [getattr(row, field) for row in rows]
+
+
+async def test_a_state_comes_back_as_it_went(questions: Questions) -> None:
+    assert await questions.transcript(TRANSCRIPT) == DRAFTED
+    assert await questions.version(TRANSCRIPT, 1) == VERSION
+    assert await questions.package(PENDING.package_id) == PENDING
+    assert await questions.person(STUDENT) == PERSON
+    assert await questions.people([STUDENT]) == {STUDENT: PERSON}
+    assert await questions.school(SCHOOL) == VERIFIED
+    assert await questions.versions(["trn_1:1"]) == {"trn_1:1": VERSION}
+    assert set(await questions.packages(["pkg_1", "pkg_none"])) == {"pkg_1"}  # type: ignore[list-item]
+    assert names(await questions.evidence_of(TRANSCRIPT), "evidence_id") == ["notes"]
+
+
+async def test_a_schools_transcripts_are_its_own_the_newest_first(questions: Questions) -> None:
+    assert names(await questions.transcripts_at(SCHOOL), "transcript_id") == ["trn_held", "trn_1"]
+    assert names(await questions.drafts_at(SCHOOL), "transcript_id") == ["trn_1"]
+    assert names(await questions.transcripts_of([STUDENT]), "transcript_id") == ["trn_held", "trn_1"]
+    assert await questions.transcripts_at(SCHOOL, page=1) == []
+
+
+async def test_versions_come_newest_first_and_packages_with_them(questions: Questions) -> None:
+    assert names(await questions.versions_of(TRANSCRIPT), "number") == [2, 1]
+    assert set(names(await questions.packages_of(TRANSCRIPT), "package_id")) == {"pkg_1", "pkg_later", "pkg_made"}
+
+
+async def test_a_guardians_wards_are_those_whose_rights_the_guardian_holds(questions: Questions) -> None:
+    assert names(await questions.wards_of(GUARDIAN), "person_id") == [STUDENT]
+
+
+async def test_what_is_due_is_found_and_nothing_else(questions: Questions) -> None:
+    assert names(await questions.packages_due(AT, 10), "package_id") == ["pkg_1"]
+    assert names(await questions.packages_due(AT + DAY, 10), "package_id") == ["pkg_1", "pkg_later"]
+    assert await questions.holds_over(AT, 10) == []
+    assert names(await questions.holds_over(AT + 30 * DAY, 10), "transcript_id") == ["trn_held"]
+    assert await questions.waiting_over(AT, 10) == []
+    assert names(await questions.waiting_over(AT + 180 * DAY, 10), "request_id") == ["req_1"]
+
+
+class Explaining:
+    """A store that answers nothing, and asks the real one how it would go about it."""
+
+    def __init__(self, real: MongoStore) -> None:
+        self._real = real
+        self.plans: list[dict[str, Any]] = []
+
+    async def find(self, shelf: Any, where: Any, *, sort: Any = (), limit: int = 100, after: int = 0) -> list[Any]:
+        cursor = self._real.db[shelf.collection.name].find(dict(where), limit=limit, skip=after)
+        plan = await (cursor.sort(list(sort)) if sort else cursor).explain()
+        self.plans.append(plan["queryPlanner"]["winningPlan"])
+        return []
+
+
+def stages(plan: Any) -> set[str]:
+    found = {plan["stage"]} if isinstance(plan, dict) and "stage" in plan else set()
+    for child in plan.values() if isinstance(plan, dict) else plan if isinstance(plan, list) else ():
+        found |= stages(child)
+    return found
+
+
+@pytest.mark.connected
+async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: MongoStore) -> None:
+    explaining = Explaining(real)
+    questions = Questions(explaining)  # type: ignore[arg-type]
+    await questions.person(STUDENT)
+    await questions.people([STUDENT, GUARDIAN])
+    await questions.wards_of(GUARDIAN)
+    await questions.school(SCHOOL)
+    await questions.transcript(TRANSCRIPT)
+    await questions.transcripts_at(SCHOOL, page=3)
+    await questions.drafts_at(SCHOOL)
+    await questions.transcripts_of([STUDENT, GUARDIAN])
+    await questions.version(TRANSCRIPT, 1)
+    await questions.versions(["trn_1:1"])
+    await questions.versions_of(TRANSCRIPT)
+    await questions.evidence_of(TRANSCRIPT)
+    await questions.package(PENDING.package_id)
+    await questions.packages([PENDING.package_id])
+    await questions.packages_of(TRANSCRIPT)
+    await questions.packages_due(AT, 10)
+    await questions.holds_over(AT, 10)
+    await questions.waiting_over(AT, 10)
+    asked = {name for name, value in vars(Questions).items() if callable(value) and not name.startswith("_")}
+    assert len(explaining.plans) == len(asked)
+    for plan in explaining.plans:
+        assert not stages(plan) & {"COLLSCAN", "SORT"}, plan
