@@ -152,7 +152,7 @@ class Front:
         if basis is None and found.pending and recipient is not None and student is not None:
             basis = domain.basis_for(recipient.kind, student.rights_holder)
         return {
-            "request": found,
+            "asked": found,
             "names": await self.names([found.student_id]),
             "organizations": organizations,
             "going": [part for part in parts if not chosen or part.part_id in chosen],

@@ -1,0 +1,155 @@
+"""Consent behind its real door, over a store in memory, and the people who come to it."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from joserfc.jwk import KeySet, OKPKey
+
+from contracts.types import Membership, OrganizationId, PersonId, PersonKind, SealedValue
+from services.chassis import clock, ids
+from services.chassis.store.work import Work
+from services.chassis.web import http
+from services.chassis.web.auth import (
+    COOKIE,
+    STEP_UP_COOKIE,
+    Auth,
+    SessionClaims,
+    StepUpClaims,
+    SubjectKind,
+    make_access,
+    make_session,
+    make_step_up,
+)
+from services.chassis.web.health import Health
+from services.consent import api, pages
+from services.consent.api.desk import Desk
+from services.consent.domain import Request
+from services.consent.handlers import Handlers
+from services.consent.store import REQUESTS, SHELVES, STUDENTS, Questions
+from tests.consent.build import (
+    GUARDIAN,
+    OTHER_GUARDIAN,
+    OTHER_SCHOOL,
+    REGISTRAR,
+    SCHOOL,
+    STRANGER,
+    STUDENT,
+    a_store,
+    sign_grant,
+)
+from tests.support.person_keys import MemoryPersonKeys
+
+ORIGIN = "https://placet.example"
+CSRF = "c" * 43
+IDENTITY = OKPKey.generate_key("Ed25519", {"use": "sig"}, private=True, auto_kid=True)
+
+
+class PublicKeys:
+    """Identity's public keys, as `KeyFile` gives them."""
+
+    def __init__(self, key: OKPKey = IDENTITY) -> None:
+        self._set = KeySet([OKPKey.import_key(key.as_dict(private=False))])
+
+    def keys(self) -> KeySet:
+        return self._set
+
+
+def _at(kind: PersonKind, organization: OrganizationId = SCHOOL) -> tuple[Membership, ...]:
+    return (Membership(kind=kind, organization_id=organization),)
+
+
+OTHER_REGISTRAR, EDUCATOR, READER = PersonId("per_other_registrar"), PersonId("per_educator"), PersonId("per_reader")
+PROGRAM = "cli_program"
+MEMBERSHIPS: dict[str, tuple[Membership, ...]] = {
+    STUDENT: _at(PersonKind.STUDENT),
+    GUARDIAN: _at(PersonKind.GUARDIAN),
+    OTHER_GUARDIAN: _at(PersonKind.GUARDIAN),
+    STRANGER: _at(PersonKind.STUDENT),
+    REGISTRAR: _at(PersonKind.REGISTRAR),
+    OTHER_REGISTRAR: _at(PersonKind.REGISTRAR, OTHER_SCHOOL),
+    EDUCATOR: _at(PersonKind.EDUCATOR),
+    READER: _at(PersonKind.READER, OrganizationId("org_college")),
+    PROGRAM: _at(PersonKind.REGISTRAR),
+}
+
+
+def claims_of(who: str, **changes: Any) -> SessionClaims:
+    now = int(clock.now().timestamp())
+    fields = {
+        "sub": who,
+        "kind": SubjectKind.CLIENT if who == PROGRAM else SubjectKind.PERSON,
+        "iat": now,
+        "exp": now + 900,
+        "jti": ids.new("ses"),
+        "memberships": MEMBERSHIPS.get(who, ()),
+        "csrf": CSRF,
+        "name": "Ada Lovelace",
+        **changes,
+    }
+    return SessionClaims.model_validate(fields)
+
+
+def a_step_up(who: str, act: str, on: str, digest: str | None = None, /, **changes: Any) -> str:
+    """The token that identity would give for this act."""
+    now = int(clock.now().timestamp())
+    fields = {"sub": who, "iat": now, "exp": now + 300, "jti": ids.new("stp"), "act": act, "on": on, "digest": digest}
+    return make_step_up(StepUpClaims.model_validate({**fields, "method": "totp", **changes}), IDENTITY)
+
+
+@dataclass
+class House:
+    """Everything joined as `app.py` joins it, with memory for MongoDB, and a client of it."""
+
+    states: tuple[Any, ...] = ()
+    keys: MemoryPersonKeys = field(default_factory=lambda: MemoryPersonKeys(STUDENT))
+
+    def __post_init__(self) -> None:
+        self.store = a_store(*self.states)
+        auth = Auth(PublicKeys(), public_url=ORIGIN)
+        self.questions = Questions(self.store)
+        self.work = Work(self.store, SHELVES)
+        desk = Desk(Handlers(self.work, sign_grant), self.questions, auth)
+        self.app = http.build(
+            "consent",
+            routers=[api.routes(desk), pages.routes(desk, self.keys)],
+            health=Health(),
+            auth=auth,
+            public_url=ORIGIN,
+        )
+
+    async def named(self, name: str = "Grace Hopper") -> "House":
+        """The student's profile, sealed as identity seals it."""
+        profile: SealedValue = await self.keys.seal(STUDENT, json.dumps({"name": name}).encode())
+        for document in self.store.tables.get(STUDENTS.collection.name, {}).values():
+            document["profile"] = profile.model_dump()
+        return self
+
+    async def request(self, request_id: str) -> Request:
+        found = await self.questions.request(request_id)  # type: ignore[arg-type]
+        assert found is not None
+        return found
+
+    def put(self, request: Request) -> None:
+        self.store.tables.setdefault("requests", {})[request.request_id] = REQUESTS.document(request, 9)
+
+    @property
+    def said(self) -> list[str]:
+        return [row["type"] for row in self.store.outbox]
+
+    def program(self, who: str | None) -> httpx.AsyncClient:
+        """A client that sends an access token."""
+        headers = {"authorization": f"Bearer {make_access(claims_of(who), IDENTITY)}"} if who else {}
+        return self._client(headers)
+
+    def browser(self, who: str | None, *, step_up: str = "", language: str = "en", **changes: Any) -> httpx.AsyncClient:
+        """A client that sends a session cookie, as the browser of somebody who is signed in."""
+        cookies = [f"{COOKIE}={make_session(claims_of(who, **changes), IDENTITY)}"] if who else []
+        cookies += [f"{STEP_UP_COOKIE}={step_up}"] if step_up else []
+        return self._client(
+            {"accept": "text/html", "origin": ORIGIN, "accept-language": language, "cookie": "; ".join(cookies)}
+        )
+
+    def _client(self, headers: dict[str, str]) -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), base_url=ORIGIN, headers=headers)
