@@ -77,7 +77,7 @@ class House:
         folder: Path,
         *,
         services: Sequence[str] = SERVICES,
-        roles: Sequence[ServiceRole] = ("all",),
+        roles: Sequence[ServiceRole] | Mapping[str, Sequence[ServiceRole]] = ("all",),
         command: Command = run_service,
         collections: Mapping[str, Sequence[Collection]] | None = None,
         extra: Mapping[str, Mapping[str, str]] | None = None,
@@ -86,10 +86,13 @@ class House:
     ) -> None:
         """Use `folder` for everything. `services` may be empty: then only what they would stand on is started.
 
-        `collections` replaces what the services' stores declare; `extra` adds environment variables by service.
+        `roles` by service splits some and not others: who is not named runs as one process. `collections` replaces what
+        the services' stores declare; `extra` adds environment variables, by service or by the name of one process.
         """
         self.folder = folder.absolute()
-        self._services, self._roles = tuple(services), tuple(roles)
+        self._services = tuple(services)
+        given = roles if isinstance(roles, Mapping) else dict.fromkeys(services, roles)
+        self._roles = {service: tuple(given.get(service, ("all",))) for service in services}
         self._command, self._collections, self._extra = command, collections, extra or {}
         self._log_level, self._say = log_level, say
         self._kafka = None if other_kafka() else Kafka(self.folder / "kafka", say=say)
@@ -290,7 +293,8 @@ class House:
         )
         child = self._children.setdefault(seat.name, self._child(seat.name))
         command = self._command(seat.service, seat.role)
-        await child.start(command, env={**env, **self._extra.get(seat.service, {})}, cwd=ROOT)
+        extra = {**self._extra.get(seat.service, {}), **self._extra.get(seat.name, {})}
+        await child.start(command, env={**env, **extra}, cwd=ROOT)
 
     async def _until_ready(self, *names: str) -> None:
         """Wait until the named services, or all, say that they are ready."""
@@ -351,7 +355,7 @@ class House:
         for name in ("front", "smtp", "mail"):
             self._port(name)
         for service in self._services:
-            for role in self._roles:
+            for role in self._roles[service]:
                 name = Seat(service, role, 0).name
                 self.seats[name] = Seat(service, role, self._port(name))
 

@@ -2,11 +2,13 @@
 
 A point does nothing unless `PLACET_FAILPOINT` names it and `PLACET_MODE` is `local`; then the process kills itself with
 SIGKILL: no farewell, no finally, as when the power goes. In production the variable is not even looked at.
-`name:3` dies at the third time.
+`name:3` dies at the third time. `@/path` looks into that file each time: what it says arms a process that runs already,
+and the file is gone when the process is, so that the next one lives.
 """
 
 import os
 import signal
+from pathlib import Path
 
 NAMES = frozenset(
     {
@@ -30,9 +32,19 @@ def failpoint(name: str) -> None:
     told = os.environ.get("PLACET_FAILPOINT")
     if told is None or os.environ.get("PLACET_MODE") != "local":
         return
-    wanted, _, count = told.partition(":")
+    file = Path(told[1:]) if told.startswith("@") else None
+    wanted, _, count = (_written(file) if file else told).partition(":")
     if wanted != name:
         return
     _times[name] = _times.get(name, 0) + 1
     if _times[name] >= int(count or 1):
+        if file:
+            file.unlink(missing_ok=True)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _written(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        return ""

@@ -42,6 +42,20 @@ def test_a_count_spares_the_first_times(killed: list[Any], monkeypatch: pytest.M
     assert len(killed) == 1
 
 
+def test_a_running_process_is_armed_by_a_file_and_the_next_one_is_not(
+    killed: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "consent"
+    monkeypatch.setenv("PLACET_FAILPOINT", f"@{file}")
+    failpoint("relay.published")
+    assert killed == []
+    file.write_text("relay.published")
+    failpoint("relay.marked")
+    failpoint("relay.published")
+    assert len(killed) == 1
+    assert not file.exists()
+
+
 @pytest.mark.parametrize("mode", ["production", None])
 def test_production_does_not_even_look(killed: list[Any], monkeypatch: pytest.MonkeyPatch, mode: str | None) -> None:
     if mode is None:
