@@ -130,5 +130,5 @@ def test_the_page_carries_the_credential(members: dict[str, bytes]):
 
 @pytest.mark.parametrize("raw", [b"%PDF-1.7\n", b"%PDF-1.7\n" + b"\0" * 1_000, b"%PDF-1.7\nxref\n0 1\ntrailer<<>>"])
 def test_a_damaged_page_is_said_to_be_damaged(raw: bytes):
-    with pytest.raises(Invalid, match="damaged PDF|without a credential"):
+    with pytest.raises(Invalid, match=r"damaged PDF|without a credential"):
         attached_credential(raw)

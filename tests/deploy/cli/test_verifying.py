@@ -130,7 +130,7 @@ def test_an_exchanged_credential_is_invalid_though_the_manifest_agrees(
     package: Package, make: Callable[..., Package], school: School, tmp_path: Path
 ):
     other = members_of(make("credit.A4", "evidence").bytes)
-    path = repacked(package, tmp_path / "a.zip", **{"credential__vc__jwt": other["credential.vc.jwt"]})
+    path = repacked(package, tmp_path / "a.zip", credential__vc__jwt=other["credential.vc.jwt"])
     result = verify(path, "--issuer-keys", school.jwks)
     assert (result.exit_code, "do not say the same" in said(result)) == (INVALID, True)
 
@@ -146,7 +146,7 @@ def test_an_exchanged_page_with_another_credential_inside_is_invalid(
     package: Package, make: Callable[..., Package], school: School, tmp_path: Path
 ):
     other = members_of(make("credit.A4", "evidence").bytes)
-    path = repacked(package, tmp_path / "a.zip", **{"transcript__pdf": other["transcript.pdf"]})
+    path = repacked(package, tmp_path / "a.zip", transcript__pdf=other["transcript.pdf"])
     result = verify(path, "--issuer-keys", school.jwks)
     assert (result.exit_code, "carries another credential" in said(result)) == (INVALID, True)
 
