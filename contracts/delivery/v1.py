@@ -45,7 +45,7 @@ class DeliveryAbandoned(_AboutDelivery):
 
 @published(name="delivery.transcript.cancelled.v1", topic="delivery.deliveries", key="delivery_id")
 class DeliveryCancelled(_AboutDelivery):
-    """No more disclosure. `cause` is `revoked` or `expired`; `disclosed` says whether it had been opened before."""
+    """No more disclosure. `cause` is `revoked`, `expired` or `recipient-not-verified`; `disclosed`: it had been opened before."""
 
     cause: str
     disclosed: bool

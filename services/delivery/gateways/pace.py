@@ -13,7 +13,7 @@ WINDOW_SECONDS = 300.0
 FEWEST = 10
 FAILING = 0.7
 CLOSED_SECONDS = 30.0
-SLOW_SECONDS = 1.0
+SLOW_SECONDS = 3.0
 WELL_AT_ONCE = AT_ONCE // 2
 """Attempts at once to an endpoint that answers well: never all places, so that another always finds one."""
 ILL_AT_ONCE = 1

@@ -1,5 +1,6 @@
 """Telling recipients in three beats: what is due and has room, the attempt itself, how it ended."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +15,6 @@ from services.delivery.gateways.signing import EndpointSecrets
 from services.delivery.gateways.webhooks import Said, Webhooks
 from services.delivery.handlers.jobs import attempted_job, claim_job
 from services.delivery.store import Questions
-
-LOOKED_AT = 256
-"""Notices due that one look takes in, so that a crowd for one endpoint does not hide the others behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +35,19 @@ class Telling:
         self._pace = pace
 
     async def find_due(self, now: datetime, limit: int) -> Sequence[Due]:
-        """The most urgent notices, to each endpoint no more than it has room for."""
+        """The most urgent notices, to each endpoint no more than it has room for.
+
+        A crowd for one endpoint hides the others for one look: then that endpoint is full, and the next looks past it.
+        """
+        # Attempts that were begun a moment ago take their room first.
+        await asyncio.sleep(0)
         seconds = clock.seconds()
-        waiting = await self._questions.due(now, max(limit, LOOKED_AT), without=self._pace.full(seconds))
+        waiting = await self._questions.due(now, limit, without=self._pace.full(seconds))
         rooms: dict[str, int] = {}
         chosen: list[Notice] = []
         for notice in waiting:
             room = rooms.setdefault(notice.endpoint_id, self._pace.room(notice.endpoint_id, seconds))
-            if room and len(chosen) < limit:
+            if room:
                 rooms[notice.endpoint_id] -= 1
                 chosen.append(notice)
         endpoints = await self._questions.endpoints(sorted({one.endpoint_id for one in chosen})) if chosen else {}

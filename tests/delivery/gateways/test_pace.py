@@ -30,7 +30,7 @@ def test_a_failing_endpoint_is_tried_one_at_a_time() -> None:
 
 def test_a_slow_endpoint_too() -> None:
     pace = Pace()
-    ended(pace, 1, well=True, took=2.0)
+    ended(pace, 1, well=True, took=4.0)
     assert pace.room("end", 0) == ILL_AT_ONCE
 
 
