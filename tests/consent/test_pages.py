@@ -138,7 +138,7 @@ async def test_what_waits_for_the_school_is_found_behind_a_hundred_others() -> N
     house = await a_house(old, *newer)
     page = (await get(house, REGISTRAR, "/consent/")).text
     assert "A request waits for you" in page
-    assert "Waiting for the school" in page
+    assert "With the school" in page
     assert 'href="/consent/?page=1"' in page
     second = (await get(house, REGISTRAR, "/consent/?page=1")).text
     assert 'href="/consent/?page=0"' in second
