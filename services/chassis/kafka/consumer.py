@@ -9,20 +9,14 @@ Manual acknowledgement alone: every other policy of the library loses records or
 """
 
 import asyncio
-import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
-from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage
-from faststream.kafka.subscriber.usecase import BatchSubscriber
-from faststream.security import BaseSecurity, SASLScram256
+from faststream.kafka import KafkaBroker
 
 from contracts.topics import heard_by
 from services.chassis import clock
@@ -33,6 +27,7 @@ from services.chassis.kafka.asides import Asides
 from services.chassis.kafka.chatter import hush
 from services.chassis.kafka.hearing import Hearing
 from services.chassis.kafka.offsets import COMMIT_SECONDS, Offsets
+from services.chassis.kafka.polling import PromptSubscriber, build_broker, partitions_of, undecodable
 from services.chassis.kafka.verdicts import End, Ending, Judge, Record
 from services.chassis.observe import telemetry
 from services.chassis.observe.log import logger
@@ -82,7 +77,7 @@ class Consumer:
         self._judge = Judge(hearing, work)
         self._asides = asides
         self._broker: KafkaBroker | None = None
-        self._subscriber: _Prompt | None = None
+        self._subscriber: PromptSubscriber | None = None
         self._replayer: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
@@ -98,7 +93,7 @@ class Consumer:
             return
         self._stopping.clear()
         hush()
-        broker = _broker(self._access, client_id=self._group)
+        broker = build_broker(self._access, client_id=self._group, drain_seconds=DRAIN_SECONDS)
         subscriber = broker.subscriber(
             *self._topics,
             batch=True,
@@ -110,11 +105,11 @@ class Consumer:
             fetch_max_wait_ms=POLL_MS,
             session_timeout_ms=6_000,  # the least Kafka takes: a killed worker's partitions move after 6 s
             heartbeat_interval_ms=2_000,
-            listener=_Leaving(self._idle, self._offsets),
+            listener=_Leaving(self._idle, self._leave),
         )
         # The library offers no place for another `get_msg`; the class adds nothing but that.
-        subscriber.__class__ = _Prompt
-        assert isinstance(subscriber, _Prompt)
+        subscriber.__class__ = PromptSubscriber
+        assert isinstance(subscriber, PromptSubscriber)
         subscriber(self._poll)
         self._broker, self._subscriber = broker, subscriber
         try:
@@ -174,7 +169,7 @@ class Consumer:
             return
         failpoint("consumer.handled")
         self._pause = SHORTEST
-        self._offsets.ended({partition: max(offsets) + 1 for partition, offsets in _offsets(records).items()})
+        self._offsets.ended({partition: max(offsets) + 1 for partition, offsets in partitions_of(records).items()})
         self._finished = clock.seconds()
         self._note_lag(records)
 
@@ -201,9 +196,10 @@ class Consumer:
         else:
             logger().warning("batch waits", reason=str(why), count=len(records), retry_after=self._pause)
         consumer = self._reader()
-        for partition, offsets in _offsets(records).items():
+        for partition, offsets in partitions_of(records).items():
             try:
                 consumer.seek(partition, min(offsets))
+                self._handed_out[partition] = min(offsets)
             except IllegalStateError:
                 continue  # given to another member meanwhile, who reads from what was committed
         pause, self._pause = self._pause, min(self._pause * 2, LONGEST)
@@ -231,6 +227,16 @@ class Consumer:
             return replace(kept, state=AsideState.WAITING, reason=ending.reason or "", tries=kept.tries + 1)
         return replace(kept, state=AsideState.DONE, tries=kept.tries + 1)
 
+    async def _leave(self) -> None:
+        """The partitions go: commit what has ended, and know nothing of where we were in them."""
+        await self._offsets.flush()
+        self._offsets.forget()
+        self._handed_out.clear()
+
+    @property
+    def _handed_out(self) -> dict[TopicPartition, int]:
+        return self._subscriber.handed_out if self._subscriber is not None else {}
+
     def _reader(self) -> AIOKafkaConsumer:
         assert self._subscriber is not None
         return self._subscriber.consumer
@@ -238,7 +244,7 @@ class Consumer:
     def _note_lag(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         consumer = self._reader()
         mine = consumer.assignment()
-        for partition, offsets in _offsets(records).items():
+        for partition, offsets in partitions_of(records).items():
             if partition in mine:
                 self._lag[partition] = max(0, (consumer.highwater(partition) or 0) - max(offsets) - 1)
         self._lag = {partition: count for partition, count in self._lag.items() if partition in mine}
@@ -246,25 +252,12 @@ class Consumer:
             LAG.set(sum(count for partition, count in self._lag.items() if partition.topic == topic), topic=topic)
 
 
-class _Prompt(BatchSubscriber):
-    """The library's batch subscriber without its sleep after an empty poll, which is all of its latency's tail."""
-
-    empty_at: float = 0.0
-    """When a poll last found nothing to do: as good a sign of life as a batch that was handled."""
-
-    async def get_msg(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord[bytes, bytes], ...]:
-        polled = await consumer.getmany(timeout_ms=self.batch_timeout_ms, max_records=self.max_records)
-        if not polled:
-            self.empty_at = clock.seconds()
-        return tuple(chain.from_iterable(polled.values()))
-
-
 class _Leaving(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """Lets the batch in hand end, and its offsets be committed, before its partitions go to another member."""
 
-    def __init__(self, idle: asyncio.Event, offsets: Offsets) -> None:
+    def __init__(self, idle: asyncio.Event, leave: Callable[[], Awaitable[None]]) -> None:
         self._idle = idle
-        self._offsets = offsets
+        self._leave = leave
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         if revoked:
@@ -272,52 +265,10 @@ class _Leaving(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is 
                 await asyncio.wait_for(self._idle.wait(), COMMIT_SECONDS)
             except TimeoutError:
                 logger().warning("partitions leave with a batch in hand", count=len(revoked))
-            await self._offsets.flush()
-        self._offsets.forget()
+        await self._leave()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Nothing to prepare: reading goes on from what was committed."""
-
-
-async def _whole(records: tuple[ConsumerRecord[bytes, bytes], ...], _original: Any) -> KafkaMessage:
-    """The batch as it came. The library's own parser decodes headers, and one that is not UTF-8 loses the batch."""
-    return KafkaAckableMessage(
-        body=b"", headers={}, raw_message=records, message_id="", correlation_id="", consumer=FAKE_CONSUMER
-    )
-
-
-async def _untouched(message: KafkaMessage, _original: Any) -> Any:
-    return message.raw_message
-
-
-def _broker(access: KafkaAccess, *, client_id: str) -> KafkaBroker:
-    security = BaseSecurity(ssl_context=access.ssl_context() if access.tls else None)
-    if access.security.startswith("SASL"):
-        security = SASLScram256(access.user, access.password, ssl_context=security.ssl_context, use_ssl=access.tls)
-    # Two INFO lines a message froze a service once: this logger speaks from WARNING up. Its own name, for the library
-    # puts a handler of its own on its own logger.
-    speaks = logging.getLogger("placet.faststream")
-    speaks.setLevel(logging.WARNING)
-    speaks.addFilter(_is_news)
-    return KafkaBroker(
-        access.bootstrap,
-        security=security,
-        client_id=client_id,
-        consumer_only=True,
-        allow_auto_create_topics=False,
-        # How soon a topic that was missing, or a cluster that was made anew, is read.
-        metadata_max_age_ms=5_000,
-        parser=_whole,
-        decoder=_untouched,
-        apply_types=False,
-        graceful_timeout=DRAIN_SECONDS,
-        logger=speaks,
-    )
-
-
-def _is_news(line: logging.LogRecord) -> bool:
-    """Drops the reminder that topics are not made by us, said at each start: access lists see to that."""
-    return not str(line.msg).startswith("Auto create topics is disabled")
 
 
 def _fetching(consumer: AIOKafkaConsumer) -> bool:
@@ -328,14 +279,9 @@ def _fetching(consumer: AIOKafkaConsumer) -> bool:
 
 
 def _record(record: ConsumerRecord[bytes, bytes]) -> Record:
-    return Record(record.topic, record.partition, record.offset, record.key, record.value, tuple(record.headers))
-
-
-def _offsets(records: Sequence[ConsumerRecord[bytes, bytes]]) -> dict[TopicPartition, list[int]]:
-    offsets: dict[TopicPartition, list[int]] = {}
-    for record in records:
-        offsets.setdefault(TopicPartition(record.topic, record.partition), []).append(record.offset)
-    return offsets
+    headers = tuple((name, value or b"") for name, value in record.headers)
+    broken = undecodable(record)
+    return Record(record.topic, record.partition, record.offset, record.key, record.value, headers, broken)
 
 
 def _tell(record: Record, ending: Ending) -> None:

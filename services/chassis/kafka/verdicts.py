@@ -37,6 +37,8 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    broken: str | None = None
+    """Why it can't be read at all: then nothing but its place is known."""
 
 
 class End(StrEnum):
@@ -85,6 +87,9 @@ class Judge:
         return [batch.endings[place] for place in range(len(records))]
 
     def _read(self, place: int, record: Record, batch: "_Batch") -> None:
+        if record.broken is not None:
+            batch.endings[place] = Ending(End.ASIDE, "unreadable", record.broken)
+            return
         try:
             message = read(topic=record.topic, key=record.key, value=record.value, headers=record.headers)
         except Unreadable as why:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError
+from aiokafka.producer import message_accumulator, producer
+from aiokafka.record import default_records
 
 from contracts.consent.v1 import ConsentExpired
 from contracts.envelope import Message, write_headers
@@ -101,6 +103,42 @@ async def test_rubbish_is_set_aside_byte_for_byte_and_blocks_nobody(listener: Li
     assert (first.key, first.value, [tuple(pair) for pair in first.headers]) == bad
     assert (first.type, first.reason) == ("consent.request.expired.v1", "a header is not UTF-8")
     assert (second.type, second.state) == ("unreadable", AsideState.WAITING)
+
+
+async def test_what_the_client_cannot_decode_is_set_aside_and_passes_nothing_over(listener: Listener) -> None:
+    await listener.stage.produce(TOPIC, [record(f"req_a{number}") for number in range(3)])
+    await produce_undecodable(listener.stage)
+    await listener.stage.produce(TOPIC, [record(f"req_b{number}") for number in range(3)])
+    await produce_undecodable(listener.stage)
+    for number in range(1, 4):
+        await listener.stage.produce(TOPIC, [record(f"req_c{number}_{one}") for one in range(3)], partition=number)
+    async with listening(listener):
+        await until(lambda: _all(listener, 15), seconds=30)
+        await until(lambda: _asides(listener, 2))
+        await listener.stage.produce(TOPIC, [record("req_last")])
+        await until(lambda: listener.counted("req_last"))
+    first, second = await listener.set_aside()
+    assert second.offset == first.offset + 4
+    assert "can't decode" in first.reason
+
+
+async def produce_undecodable(stage: Stage) -> None:
+    """A record whose header's name is not UTF-8: no client library would write it, but bytes are bytes."""
+
+    class Odd(str):
+        __slots__ = ()
+
+        def encode(self, *_: Any) -> bytes:
+            return b"\xff\xfe"
+
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (producer, message_accumulator):
+            patched.setattr(module, "DefaultRecordBatchBuilder", default_records._DefaultRecordBatchBuilderPy)
+        await stage.produce(TOPIC, [(b"req_odd", b"{}", [(Odd("x"), b"")])])
+
+
+async def _asides(listener: Listener, count: int) -> bool:
+    return len(await listener.set_aside()) == count
 
 
 def away(times: int) -> tuple[Hearing, list[int]]:
