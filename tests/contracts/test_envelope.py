@@ -1,13 +1,15 @@
 """Whatever the bytes are, reading ends in a message, in None for a later day's type, or in Unreadable with a reason."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import generate
-from contracts.envelope import MAX_BODY, Headers, Unreadable, read
+from contracts.envelope import MAX_BODY, Headers, Message, Unreadable, read, write_headers
+from contracts.event import Event
 
 generate.load_all()
 NAME = "consent.request.refused.v1"
@@ -91,3 +93,19 @@ def test_a_reason_carries_no_byte_of_the_record() -> None:
 def test_no_bytes_break_the_reader(key: bytes | None, value: bytes | None, words: list[tuple[str, bytes]]) -> None:
     with pytest.raises(Unreadable):
         read(topic=TOPIC, key=key, value=value, headers=tuple(words))
+
+
+@pytest.mark.parametrize("optional", [{}, {"cause": "cmd_1", "correlation": "req_1", "trace": "00-ab-cd-01"}], ids=str)
+def test_what_is_written_is_what_is_read(optional: dict[str, str]) -> None:
+    event = generate.load_all()[NAME].model_validate(SAMPLE["value"])
+    message: Message[Event] = Message("evt_1", event, datetime(2026, 11, 24, 22, 26, 57, 123_000, UTC), **optional)
+    words = write_headers(message)
+    assert reading(words=words, value=event.dump()) == message
+    assert dict(words)["ce_time"] == b"2026-11-24T22:26:57.123Z"
+    assert dict(words)["ce_source"] == b"/consent"
+    assert ("traceparent" in dict(words)) is bool(optional)
+
+
+def test_a_header_without_a_value_is_empty_and_so_refused() -> None:
+    with pytest.raises(Unreadable, match="ce_type is missing, empty"):
+        reading(words=(("ce_type", None),))  # type: ignore[arg-type]
