@@ -10,12 +10,12 @@ from pathlib import Path
 
 import aiohttp
 
+from deploy.demo import acts
+from deploy.demo.acts import PATIENCE
 from deploy.demo.cast import Caller, Household, Json, Person, Refused
 from deploy.demo.setting import DATA, Setting, import_transcript
 from services.chassis import clock
 
-PATIENCE = 30.0
-"""Seconds until what was set going must have come to its end."""
 WESTMARCH, LANTERN, ORRERY = "westmarch-college", "lantern-scholars-fund", "orrery-instruments"
 QUICKDEGREE = "quickdegree-online"
 NAMES = {one["id"]: one["name"] for one in json.loads((DATA / "recipients.json").read_text())}
@@ -72,33 +72,16 @@ class Stage:
         return await (by or family.student).post("/consent/requests", body)
 
     async def sign(self, signer: Person, request_id: str) -> Json:
-        """Read what would go, then approve exactly that: the digest shown, the notice read, a fresh code."""
-        shown = await self.until(signer, request_id, lambda one: one["package_digest"] is not None)
-        notice = await signer.get("/consent/notice")
-        body = {"package": shown["package_digest"], "notice": notice["digest"]}
-        step_up = await signer.step_up("consent.sign", request_id, shown["package_digest"])
-        return await signer.post(f"/consent/requests/{request_id}/signature", body, step_up=step_up)
+        return await acts.sign(signer, request_id)
 
     async def approve_for_school(self, registrar: Person, request_id: str) -> Json:
-        """The school's own approval of the same bytes."""
-        shown = await registrar.get(f"/consent/requests/{request_id}")
-        notice = await registrar.get("/consent/notice")
-        body = {"package": shown["package_digest"], "notice": notice["digest"]}
-        step_up = await registrar.step_up("consent.approve", request_id, shown["package_digest"])
-        return await registrar.post(f"/consent/requests/{request_id}/school-approval", body, step_up=step_up)
+        return await acts.approve_for_school(registrar, request_id)
 
     async def take_back(self, who: Person, request_id: str) -> Json:
-        step_up = await who.step_up("consent.revoke", request_id)
-        return await who.post(f"/consent/requests/{request_id}/revocation", step_up=step_up)
+        return await acts.take_back(who, request_id)
 
     async def until(self, who: Caller, request_id: str, true: Callable[[Json], bool]) -> Json:
-        """The request as soon as `true` of it; as it is when patience ends."""
-        deadline = clock.seconds() + PATIENCE
-        while True:
-            found = await who.get(f"/consent/requests/{request_id}")
-            if true(found) or clock.seconds() > deadline:
-                return found
-            await asyncio.sleep(0.05)
+        return await acts.until(who, request_id, true)
 
     async def until_stage(self, who: Caller, request_id: str, stage: str) -> Json:
         return await self.until(who, request_id, lambda one: one["stage"] == stage)

@@ -1,0 +1,41 @@
+"""One real house for all journeys. What is left behind is searched last, when everything has happened."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.house import Receiver, World, furnished
+
+LAST = ("test_birthday", "test_what_is_left")
+"""Files told at the end: a birthday that is waited for, and the search through everything that was written."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        name = item.path.stem
+        return LAST.index(name) + 1 if "journeys" in item.path.parts and name in LAST else 0
+
+    items.sort(key=turn)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A house of five services with its town."""
+    async with furnished(tmp_path_factory.mktemp("journeys")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def college(world: World) -> Receiver:
+    return await world.recruit("Westmarch College")
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def scholarship(world: World) -> Receiver:
+    return await world.recruit("Lantern Scholars Fund", "scholarship")
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def employer(world: World) -> Receiver:
+    return await world.recruit("Orrery Instruments", "employer")
