@@ -1,0 +1,383 @@
+"""What the faults happen to: a whole house with a school, families and two recipients, and the evidence of what it did.
+
+Delivery runs as three processes, the others as one each. Every process has a file by which it is armed while it runs (see
+`services.chassis.failpoint`). Step-ups are minted with identity's own key: a code of an authenticator lasts half a minute,
+and what is asked here is not whether a code is needed.
+"""
+
+import asyncio
+import json
+import zipfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from joserfc.jwk import OKPKey
+from pymongo import AsyncMongoClient
+
+from deploy.demo.cast import Caller, Company, Household, Json, Person, Refused
+from deploy.demo.setting import (
+    DATA,
+    Setting,
+    call_registrars,
+    import_roster,
+    import_transcript,
+    record_organizations,
+)
+from deploy.local.environment import ServiceRole
+from deploy.local.house import House
+from services.chassis import clock, ids
+from services.chassis.keys.sealing import KeyFile
+from services.chassis.web.tokens import StepUpClaims, make_step_up
+from tests.support.receiver import Receiver, config_of
+
+SPLIT: Mapping[str, Sequence[ServiceRole]] = {"delivery": ("api", "worker", "relay")}
+PROCESSES = ("identity", "consent", "records", "delivery-api", "delivery-worker", "delivery-relay", "notify")
+WESTMARCH, LANTERN = "westmarch-college", "lantern-scholars-fund"
+PURPOSE = {WESTMARCH: "admission", LANTERN: "scholarship"}
+SCHOOL = "org-harbor-point"
+STUDENTS = ("hp-st-002", "hp-st-004", "hp-st-008", "hp-st-061")
+"""Minors with a guardian each; their transcripts are sealed when a test begins."""
+PATIENCE = 60.0
+"""Seconds until what was set going must have come to its end, restarts on a busy machine included."""
+
+
+def failpoints(folder: Path) -> dict[str, dict[str, str]]:
+    """The environment by which each process is armed."""
+    return {name: {"PLACET_FAILPOINT": f"@{folder / 'failpoints' / name}"} for name in PROCESSES}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request, with whom it concerns."""
+
+    request_id: str
+    family: Household
+    to: Receiver
+
+
+@dataclass
+class Place:
+    """The house and everybody around it."""
+
+    house: House
+    web: aiohttp.ClientSession
+    setting: Setting
+    receivers: dict[str, Receiver] = field(default_factory=dict)
+    outlines: dict[str, list[str]] = field(default_factory=dict)
+    _selections: int = 0
+
+    @property
+    def registrar(self) -> Person:
+        return self.setting.registrars[SCHOOL]
+
+    @property
+    def school_id(self) -> str:
+        return self.setting.schools[SCHOOL]
+
+    def database(self) -> AsyncMongoClient[dict[str, Any]]:
+        """As root: to look at what no person may see, and to let time pass."""
+        return AsyncMongoClient(self.house.mongo.root_uri, tz_aware=True, serverSelectionTimeoutMS=10_000)
+
+    def key(self, service: str) -> OKPKey:
+        """The private key with which a service signs."""
+        key = KeyFile(self.house.folder / "keys" / service / f"{service}.private.jwks.json").signing_key("Ed25519")
+        assert isinstance(key, OKPKey)
+        return key
+
+    # What people do
+
+    async def ask(self, student: str = STUDENTS[0], to: str = WESTMARCH, *, parts: Sequence[str] = ()) -> Case:
+        """Open a request as the student, whatever it takes; one request, however often it is sent."""
+        family = await self.setting.household(student)
+        body = {
+            "transcript_id": self.setting.transcripts[student]["transcript_id"],
+            "recipient_id": self.setting.recipients[to],
+            "purpose": PURPOSE[to],
+            "parts": list(parts),
+        }
+        headers = {"authorization": f"Bearer {family.student.token}", "idempotency-key": ids.new("cmd")}
+
+        async def send() -> str:
+            url = f"{self.house.public_url}/consent/requests"
+            async with self.web.post(url, json=body, headers=headers) as answer:
+                told = await answer.json(content_type=None)
+                if answer.status >= 400:
+                    raise Refused(answer.status, str(told), told)
+                return str(told["request_id"])
+
+        return Case(await insist(send), family, self.receivers[to])
+
+    def parts(self, student: str = STUDENTS[0]) -> list[str]:
+        """A selection that nobody has asked for yet: its package must be made."""
+        self._selections += 1
+        outline = self.outlines[student]
+        return [part for place, part in enumerate(outline) if self._selections >> place & 1]
+
+    async def sign(self, case: Case) -> Json:
+        """Approve what is shown, again and again until the answer is known to have been heard."""
+        shown = await self.until(case, lambda one: one["package_digest"] is not None)
+        signer = case.family.signer
+        notice = await insist(lambda: signer.get("/consent/notice"))
+        body = {"package": shown["package_digest"], "notice": notice["digest"]}
+        path = f"/consent/requests/{case.request_id}"
+
+        async def approve() -> Json:
+            token = self.step_up(signer, "consent.sign", case.request_id, shown["package_digest"])
+            with suppress(Refused):  # 409: an answer was lost on its way, and it is approved
+                await signer.post(f"{path}/signature", body, step_up=token)
+            found = await signer.get(path)
+            if found["status"] != "approved":
+                raise Refused(503, "not approved yet", found)
+            return found
+
+        return await insist(approve)
+
+    async def take_back(self, case: Case) -> Json:
+        token = self.step_up(case.family.signer, "consent.revoke", case.request_id)
+        return await case.family.signer.post(f"/consent/requests/{case.request_id}/revocation", step_up=token)
+
+    def step_up(self, person: Person, act: str, on: str, digest: str | None = None) -> str:
+        now = int(clock.now().timestamp())
+        claims = StepUpClaims(
+            sub=person.person_id,
+            iat=now,
+            exp=now + 120,
+            jti=ids.new("stp"),
+            act=act,
+            on=on,
+            digest=digest,
+            method="totp",
+        )
+        return make_step_up(claims, self.key("identity"))
+
+    async def look(self, case: Case) -> Json:
+        return await insist(lambda: case.family.student.get(f"/consent/requests/{case.request_id}"))
+
+    async def until(self, case: Case, true: Callable[[Json], bool]) -> Json:
+        """The request as soon as `true` of it. Raises `AssertionError` with the request when patience ends."""
+        deadline = clock.seconds() + PATIENCE
+        while not true(found := await self.look(case)):
+            assert clock.seconds() < deadline, f"after {PATIENCE:.0f} s it is still {found['status']}, {found['stage']}"
+            await asyncio.sleep(0.05)
+        return found
+
+    async def until_told(self, case: Case) -> Json:
+        """The delivery, once the recipient's program was told of it by webhook."""
+        deadline = clock.seconds() + PATIENCE
+        while not case.to.told_of(case.request_id):
+            assert clock.seconds() < deadline, f"{case.request_id} was never told"
+            await asyncio.sleep(0.02)
+        found = await insist(lambda: case.to.delivery_of(case.request_id))
+        assert found is not None
+        return found
+
+    async def fetch(self, case: Case) -> Json:
+        """As a recipient's program does that was told: open, fetch, verify, acknowledge, until it has it."""
+        delivery = await self.until_told(case)
+
+        async def acknowledged() -> Json:
+            await case.to.fetch(delivery["delivery_id"])
+            found = await case.to.delivery_of(case.request_id)
+            if found is None or found["status"] != "acknowledged":
+                raise Refused(503, "not acknowledged yet", found)
+            return found
+
+        return await insist(acknowledged)
+
+    async def finish(self, case: Case) -> None:
+        """From the approval to its end."""
+        await self.fetch(case)
+        await self.until(case, lambda one: one["stage"] == "acknowledged")
+
+    # What breaks
+
+    def arm(self, process: str, point: str) -> None:
+        """The process dies at this point when it next comes there."""
+        path = self.house.folder / "failpoints" / process
+        waiting = path.with_suffix(".new")
+        waiting.write_text(point)
+        waiting.rename(path)
+
+    def is_armed(self, process: str) -> bool:
+        return (self.house.folder / "failpoints" / process).exists()
+
+    async def until_dead(self, *processes: str) -> None:
+        """Wait until each of these has met its point."""
+        deadline = clock.seconds() + PATIENCE
+        while any(map(self.is_armed, processes)):
+            assert clock.seconds() < deadline, f"{[*filter(self.is_armed, processes)]} never came to the point"
+            await asyncio.sleep(0.02)
+
+    @asynccontextmanager
+    async def kept_up(self) -> AsyncIterator[None]:
+        """Whatever dies is started again at once, as a cluster does."""
+
+        async def keep() -> None:
+            while True:
+                for name in self.house.ended():
+                    await self.house.restart(name)
+                await asyncio.sleep(0.05)
+
+        keeper = asyncio.create_task(keep())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+    async def hasten(self) -> None:
+        """A minute and a half goes by for what was begun and not recorded: its claims end."""
+        async with self.database() as client:
+            for service, collection in (("records", "packages"), ("delivery", "notices"), ("notify", "messages")):
+                where = {"due_at": {"$gt": clock.now()}}
+                await client[service][collection].update_many(where, {"$set": {"due_at": clock.now()}})
+
+    # What it left behind
+
+    async def ledger(self, request_id: str) -> list[Json]:
+        """The rows of the disclosure ledger about a request, as the school's registrar reads it; its chain holds."""
+        raw = await self.registrar.get(f"/delivery/ledger?school_id={self.school_id}")
+        lines = raw.splitlines() if isinstance(raw, bytes) else [json.dumps(raw)]
+        verified = await self.registrar.get(f"/delivery/ledger/verification?school_id={self.school_id}")
+        assert verified["holds"], verified
+        return [row for row in map(json.loads, lines) if row["request_id"] == request_id]
+
+    async def mails(self, request_id: str) -> dict[str, list[EmailMessage]]:
+        """What the mail server caught of every mail that is recorded as sent about a request, by Message-ID."""
+        async with self.database() as client:
+            sent = {"request_id": request_id, "status": "sent"}
+            found = [str(one["_id"]) async for one in client["notify"]["messages"].find(sent)]
+        caught = self._caught()
+        return {message_id: caught.get(message_id, []) for message_id in found}
+
+    def _caught(self) -> dict[str, list[EmailMessage]]:
+        found: dict[str, list[EmailMessage]] = {}
+        for path in sorted((self.house.folder / "mail").glob("*.eml")):
+            mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+            found.setdefault(str(mail["message-id"]).strip("<>").partition("@")[0], []).append(mail)
+        return found
+
+    async def until_mailed(self, case: Case, templates: "Counter[str]") -> None:
+        """Wait until every mail that is expected of a request was handed over, and recorded as such."""
+        deadline = clock.seconds() + PATIENCE
+        while (told := await self.mailed(case)) != templates:
+            assert clock.seconds() < deadline, f"mailed {dict(told)} instead of {dict(templates)}"
+            await asyncio.sleep(0.1)
+
+    async def mailed(self, case: Case) -> "Counter[str]":
+        async with self.database() as client:
+            where = {"request_id": case.request_id, "status": "sent"}
+            return Counter([one["template"] async for one in client["notify"]["messages"].find(where)])
+
+    async def judge(self, case: Case, templates: "Counter[str]") -> None:
+        """The whole history of a request that was approved once and fetched: nothing lost, nothing twice."""
+        await self.until_mailed(case, templates)
+        assert len(await self.ledger(case.request_id)) == 1
+        told = case.to.told_of(case.request_id)
+        assert len({hook.id for hook in told}) == 1, "the recipient was told under several ids"
+        assert len({hook.body for hook in told}) == 1, "one webhook-id came with different bodies"
+        deliveries = await self.deliveries(case)
+        assert [one["status"] for one in deliveries] == ["acknowledged"]
+        with zipfile.ZipFile(case.to.folder / "received" / f"{deliveries[0]['delivery_id']}.zip") as package:
+            assert package.testzip() is None
+        for message_id, caught in (await self.mails(case.request_id)).items():
+            assert caught, f"{message_id} is recorded as sent and nobody has it"
+            assert len({(mail["to"], mail["subject"]) for mail in caught}) == 1
+
+    async def deliveries(self, case: Case) -> list[Json]:
+        program = await case.to.program()
+        return [one for one in await program.get("/delivery/deliveries") if one["request_id"] == case.request_id]
+
+
+async def insist(do: Callable[[], Awaitable[Any]], *, seconds: float = PATIENCE) -> Any:
+    """As a program does that must come to its end: 5xx and broken connections are tried again, a no is a no."""
+    deadline = clock.seconds() + seconds
+    while True:
+        try:
+            return await do()
+        except Refused as no:
+            if no.status < 500 or clock.seconds() > deadline:
+                raise
+        except (aiohttp.ClientError, TimeoutError):
+            if clock.seconds() > deadline:
+                raise
+        await asyncio.sleep(0.1)
+
+
+async def furnish(house: House, web: aiohttp.ClientSession) -> Place:
+    """Fill a started house: schools, a roster, four sealed transcripts, two recipients with a program each."""
+    company = Company(web, house.public_url)
+    await company.start(house.operator_token)
+    place = Place(house, web, Setting(company))
+    await record_organizations(place.setting)
+    await import_roster(place.setting, "roster-harbor-point.zip")
+    await call_registrars(place.setting)
+    for student in STUDENTS:
+        await insist_on_known(place, student)
+    await _seal(place)
+    for name in (WESTMARCH, LANTERN):
+        place.receivers[name] = await _receiver(place, name)
+    for student in STUDENTS:
+        place.outlines[student] = await _outline(place, student)
+    return place
+
+
+async def insist_on_known(place: Place, student: str) -> None:
+    """Records hears of a student a moment after the import."""
+
+    async def once() -> None:
+        try:
+            await import_transcript(place.setting, json.loads((DATA / "transcripts" / f"{student}.json").read_text()))
+        except Refused as no:
+            raise Refused(503, no.detail, no.body) from None
+
+    await insist(once, seconds=20)
+
+
+async def _seal(place: Place) -> None:
+    registrar, school = place.registrar, place.school_id
+    drafts = await registrar.get(f"/records/schools/{school}/drafts")
+    step_up = place.step_up(registrar, "records.seal", school, drafts["digest"])
+    wanted = [draft["transcript_id"] for draft in drafts["drafts"]]
+    found = await registrar.post(f"/records/schools/{school}/seal", {"transcript_ids": wanted}, step_up=step_up)
+    assert not [one["problem"] for one in found if one["problem"]]
+
+
+async def _receiver(place: Place, name: str) -> Receiver:
+    operator, folder = place.setting.company.operator, place.house.folder / "recipients"
+    folder.mkdir(exist_ok=True)
+    (folder / "issuer.jwks.json").write_text(json.dumps(await operator.get("/records/keys")))
+    organization = place.setting.recipients[name]
+    client = await operator.post("/identity/clients", {"organization_id": organization, "name": "admissions system"})
+    config = config_of(place.house.public_url, folder, client)
+    Path(config["record"]).parent.mkdir()
+    program = Caller(place.web, place.house.public_url, name)
+    await program.come_in(client["client_id"], client["client_secret"])
+    endpoint = await program.put(
+        "/delivery/endpoints/main", {"url": f"http://127.0.0.1:{config['port']}/hook", "description": "main"}
+    )
+    receiver = Receiver({**config, "webhook_secret": endpoint["secret"]}, place.web, organization)
+    receiver.mood = "idle"
+    await receiver.listen()
+    return receiver
+
+
+async def _outline(place: Place, student: str) -> list[str]:
+    family = await place.setting.household(student)
+    wanted = place.setting.transcripts[student]["transcript_id"]
+
+    async def known() -> list[str]:
+        for one in await family.student.get("/consent/transcripts"):
+            if one["transcript_id"] == wanted:
+                return [part["part_id"] for part in one["outline"] if part["kind"] == "credit"]
+        raise Refused(503, "consent has not heard of it yet", None)
+
+    found: list[str] = await insist(known, seconds=20)
+    return found
