@@ -157,8 +157,7 @@ def capacity_of(caller: Caller, transcript: Transcript | None, student: Student 
 
 
 def _person(caller: Caller) -> PersonId:
-    if caller.person_id is None:
-        raise refused(Reason.NOT_ALLOWED, "only a person can do this")
+    assert caller.person_id is not None, "the route's right is for people only"
     return caller.person_id
 
 
