@@ -28,6 +28,12 @@ class Event(BaseModel):
         """The id of the aggregate it is about: order holds per key."""
         return str(getattr(self, self.key_field))
 
+    @property
+    def correlation(self) -> str | None:
+        """The request it belongs to, by which people follow it; None for what belongs to none."""
+        found: str | None = getattr(self, "request_id", None)
+        return found
+
     def dump(self) -> bytes:
         """The JSON body, made once."""
         return self.__pydantic_serializer__.to_json(self)

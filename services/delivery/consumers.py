@@ -78,6 +78,7 @@ def _released(message: Message[TranscriptReleased], verify_grant: Verify, origin
         grant=grant,
         expires_at=datetime.fromtimestamp(grant.exp, UTC),
         link=f"{origin.rstrip('/')}/delivery/deliveries/{delivery_id}",
+        trace=message.trace,
         at=at,
     )
 

@@ -128,14 +128,22 @@ class Known:
 
     _states: dict[Shelf[Any], dict[str, tuple[Any, int] | None]] = field(default_factory=lambda: defaultdict(dict))
     _found: set[Many] = field(default_factory=set)
+    _by_value: dict[tuple[Shelf[Any], str], dict[object, dict[str, None]]] = field(default_factory=dict)
+    """For each field that was asked by: value → ids, in the order of their coming. A batch of 500 asks 500 times."""
 
     def one(self, shelf: Shelf[S], id: str) -> S | None:  # noqa: A002 - the word the field uses
         kept = self._states[shelf].get(id)
         return cast("S", kept[0]) if kept else None
 
     def many(self, shelf: Shelf[S], name: str, value: str) -> tuple[S, ...]:
-        kept = (pair[0] for pair in self._states[shelf].values() if pair)
-        return tuple(state for state in kept if _holds(getattr(state, name), value))
+        if (shelf, name) not in self._by_value:
+            index = self._by_value[shelf, name] = {}
+            for kept in self._states[shelf].values():
+                if kept is not None:
+                    _index(index, shelf.id_of(kept[0]), getattr(kept[0], name))
+        states = self._states[shelf]
+        found = (states[one] for one in self._by_value[shelf, name].get(value, ()))
+        return tuple(cast("S", kept[0]) for kept in found if kept is not None)
 
     def lacks(self, need: Need) -> bool:
         if isinstance(need, One):
@@ -147,7 +155,14 @@ class Known:
         return kept[1] if kept else 0
 
     def lay(self, shelf: Shelf[S], state: S, order: int) -> None:
-        self._states[shelf][shelf.id_of(state)] = (state, order)
+        id = shelf.id_of(state)  # noqa: A001
+        before = self._states[shelf].get(id)
+        self._states[shelf][id] = (state, order)
+        for (indexed, name), index in self._by_value.items():
+            if indexed is shelf:
+                if before is not None:
+                    _unindex(index, id, getattr(before[0], name))
+                _index(index, id, getattr(state, name))
 
     async def fetch(self, unit: Unit, needs: Sequence[Need]) -> None:
         """One query for each shelf and field, whatever the number of jobs that asked. What was decided stays."""
@@ -168,7 +183,7 @@ class Known:
     def _take(self, shelf: Shelf[Any], documents: Sequence[Document]) -> None:
         for document in documents:
             if self._states[shelf].get(document["_id"]) is None:
-                self._states[shelf][document["_id"]] = (shelf.state_in(document), document["order"])
+                self.lay(shelf, shelf.state_in(document), document["order"])
 
 
 @dataclass(slots=True)
@@ -307,10 +322,21 @@ class Work:
         self.changed.set()
 
 
-def _holds(field_value: object, value: str) -> bool:
-    """As the database compares: a field that is a list holds a value when one of its members is it."""
-    return value in field_value if isinstance(field_value, tuple) else field_value == value
+def _values(field_value: object) -> tuple[object, ...]:
+    """As the database compares: a field that is a list is found by each of its members."""
+    return field_value if isinstance(field_value, tuple) else (field_value,)
+
+
+def _index(index: dict[object, dict[str, None]], id: str, field_value: object) -> None:  # noqa: A002
+    for value in _values(field_value):
+        index.setdefault(value, {})[id] = None
+
+
+def _unindex(index: dict[object, dict[str, None]], id: str, field_value: object) -> None:  # noqa: A002
+    for value in _values(field_value):
+        index.get(value, {}).pop(id, None)
 
 
 def _row(job: Job, event: Event, order: int) -> Document:
-    return outbox.row(event, cause=job.cause, at=job.at, order=order, correlation=job.correlation, trace=job.trace)
+    correlation = event.correlation or job.correlation
+    return outbox.row(event, cause=job.cause, at=job.at, order=order, correlation=correlation, trace=job.trace)

@@ -31,6 +31,7 @@ class Receive:
     grant: Grant
     expires_at: datetime
     link: str
+    trace: str | None = None
     at: datetime
 
 
@@ -88,6 +89,7 @@ def _delivery(command: Receive) -> Delivery:
         student_id=release.student_id,
         recipient_id=release.recipient_id,
         release_id=release.release_id,
+        trace=command.trace,
         transcript_id=grant.transcript_id,
         transcript_version=grant.transcript_version,
         package_id=release.package_id,

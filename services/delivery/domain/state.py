@@ -73,6 +73,7 @@ class Delivery:
     student_id: PersonId
     recipient_id: OrganizationId
     release_id: ReleaseId
+    trace: str | None = None
     transcript_id: TranscriptId
     transcript_version: int
     package_id: PackageId
@@ -113,6 +114,8 @@ class Notice:
 
     notice_id: str
     webhook_id: str
+    trace: str | None = None
+    """The traceparent that the attempts go on with: one trace from the approval to the recipient's door."""
     kind: NoticeKind
     state: NoticeState
     recipient_id: OrganizationId

@@ -100,6 +100,7 @@ def notices_for(delivery: Delivery, kind: NoticeKind, endpoints: Iterable[Endpoi
         Notice(
             notice_id=f"{webhook_id}:{endpoint.endpoint_id}",
             webhook_id=webhook_id,
+            trace=delivery.trace,
             kind=kind,
             state=NoticeState.WAITING,
             recipient_id=delivery.recipient_id,

@@ -19,7 +19,7 @@ def claim_job(notice: Notice, at: datetime) -> Job:
         return domain.claim(found, command, endpoint=endpoint, delivery=delivery, others=others)
 
     cause = f"claim:{notice.notice_id}:{notice.claims + 1}"
-    return Job(cause=cause, at=at, reads=_reads(notice), decide=decide, correlation=notice.delivery_id)
+    return Job(cause=cause, at=at, reads=_reads(notice), decide=decide, trace=notice.trace)
 
 
 def attempted_job(notice: Notice, command: Attempted) -> Job:
@@ -31,7 +31,7 @@ def attempted_job(notice: Notice, command: Attempted) -> Job:
         return domain.attempted(found, command, endpoint=endpoint, delivery=delivery, others=others)
 
     cause = f"attempted:{notice.notice_id}:{command.claim}"
-    return Job(cause=cause, at=command.at, reads=_reads(notice), decide=decide, correlation=notice.delivery_id)
+    return Job(cause=cause, at=command.at, reads=_reads(notice), decide=decide, trace=notice.trace)
 
 
 def catch_up_job(endpoint: Endpoint, delivery: Delivery | None, at: datetime) -> Job:
