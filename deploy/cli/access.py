@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import typer
 from pymongo import AsyncMongoClient
-from rich.console import Console
 
 from contracts.topics import SERVICES
+from deploy.cli.printing import console, errors, fail
 from deploy.local.house import House
 from deploy.local.principals import OPERATOR, Credentials
 
@@ -24,14 +24,7 @@ HOME = Path(".local/main")
 Folder = Annotated[Path, typer.Option("--folder", help="The folder of a local house.", show_default=True)]
 Service = Annotated[str, typer.Option("--service", help="One of: " + ", ".join(SERVICES))]
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
-
-
-def fail(sentence: str) -> typer.Exit:
-    """Say one sentence on stderr; the caller raises what is returned and so leaves with exit code 1."""
-    errors.print(f"[red]✗[/] {sentence}")
-    return typer.Exit(1)
+__all__ = ["HOME", "Access", "Folder", "Service", "console", "errors", "fail"]
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from contracts.topics import SERVICES
-from deploy.cli.access import HOME, Access, Folder, console, fail
+from deploy.cli.access import HOME, Access, Folder
+from deploy.cli.printing import console, fail, pairs, plain
 from services.chassis.store.aside import AsideState
 from services.chassis.store.shelf import ASIDE
 
@@ -25,12 +25,15 @@ def list_asides(
     if not found:
         console.print("Nothing is set aside.")
         return
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for heading in ("service", "id", "event", "state", "tries", "since", "reason"):
-        table.add_column(heading, overflow="fold")
+    table = pairs()
     for service, row in found:
-        since = f"{row['at']:%Y-%m-%d %H:%M:%S}"
-        table.add_row(service, row["_id"], row["type"], row["state"], str(row["tries"]), since, row["reason"])
+        tries = "tried once" if row["tries"] == 1 else f"tried {row['tries']} times"
+        state = "" if row["state"] == AsideState.WAITING else f", {row['state']}"
+        table.add_row(
+            service,
+            f"[bold]{row['_id']}[/]  {plain(row['type'])}  [dim]{row['at']:%d %b %H:%M}, {tries}{state}[/]\n"
+            f"{plain(row['reason'], most=500)}",
+        )
     console.print(table)
 
 
@@ -38,13 +41,13 @@ def list_asides(
 def show(aside_id: Id, folder: Folder = HOME) -> None:
     """Show one record: its place, headers and size. The body is not printed: it could hold anything."""
     service, row = asyncio.run(_one(Access.find(folder), aside_id))
-    table = Table(show_header=False, box=None, padding=(0, 2))
+    table = pairs()
     for name in ("topic", "partition", "offset", "type", "state", "tries", "at", "reason"):
-        table.add_row(f"[dim]{name}[/]", str(row[name]))
-    table.add_row("[dim]service[/]", service)
-    table.add_row("[dim]body[/]", f"{len(row['value'] or b'')} bytes")
+        table.add_row(name, plain(row[name], most=500))
+    table.add_row("service", service)
+    table.add_row("body", f"{len(row['value'] or b'')} bytes")
     for name, value in row["headers"]:
-        table.add_row(f"[dim]{ascii(name)[1:-1]}[/]", ascii(bytes(value))[2:-1][:120])
+        table.add_row(plain(ascii(name)[1:-1]), plain(ascii(bytes(value))[2:-1], most=120))
     console.print(table)
 
 

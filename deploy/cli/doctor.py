@@ -11,8 +11,9 @@ from rich.table import Table
 
 from contracts.topics import SERVICES
 from deploy.cli import checks, ground, machine
-from deploy.cli.access import HOME, Access, Folder, console
+from deploy.cli.access import HOME, Access, Folder
 from deploy.cli.checks import Line, Mark
+from deploy.cli.printing import console, plain
 from deploy.local.house import House
 from services.chassis import clock
 
@@ -34,7 +35,7 @@ def doctor(folder: Folder = HOME) -> None:
         table.add_row("", f"[bold]{title}[/]")
         for line in lines:
             colour = _COLOURS[line.mark]
-            said = line.said.replace("[", r"\[")
+            said = plain(line.said, most=1_000)
             shown = said if line.mark is Mark.BROKEN else f"[dim]{said}[/]"
             table.add_row(f"[{colour}]{line.mark}[/]", line.what, shown)
     console.print(table)

@@ -31,8 +31,8 @@ from services.chassis.store.aside import AsideState
 from services.chassis.store.shelf import ASIDE, OUTBOX
 
 _PATIENCE = 5.0
-# Consumers commit at every poll batch; the slowest duty of a batch takes less.
-_LOOK_AGAIN_AFTER = 2.0
+# Consumers commit at every poll batch, and wait half a second at the most for one.
+_LOOK_AGAIN_AFTER, _LOOKS = 0.5, 6
 _SPEC: Any = OffsetSpec  # untyped in its library
 # MongoDB's error codes.
 _NOT_AUTHORIZED = 13
@@ -111,18 +111,19 @@ def _partitions(client: AdminClient) -> dict[str, int]:
 
 
 async def _lags(client: AdminClient, topics: Mapping[str, int]) -> dict[str, Lag | str]:
-    """Look twice where somebody is behind: behind and going on is not behind and stuck."""
+    """Look again where somebody is behind: behind and going on is not behind and stuck."""
     first = {service: await asyncio.to_thread(_behind, client, service, topics) for service in SERVICES}
-    late = [service for service, seen in first.items() if not isinstance(seen, str) and seen[0]]
-    if late:
+    late = {service: seen[1] for service, seen in first.items() if not isinstance(seen, str) and seen[0]}
+    found: dict[str, Lag | str] = {
+        service: seen if isinstance(seen, str) else Lag(0, moving=True) for service, seen in first.items()
+    }
+    for _ in range(_LOOKS if late else 0):
         await asyncio.sleep(_LOOK_AGAIN_AFTER)
-    found: dict[str, Lag | str] = {}
-    for service, seen in first.items():
-        if isinstance(seen, str):
-            found[service] = seen
-            continue
-        then = await asyncio.to_thread(_behind, client, service, topics) if service in late else seen
-        found[service] = then if isinstance(then, str) else Lag(then[0], moving=not then[0] or then[1] > seen[1])
+        for service, before in late.items():
+            then = await asyncio.to_thread(_behind, client, service, topics)
+            found[service] = then if isinstance(then, str) else Lag(then[0], moving=not then[0] or then[1] > before)
+        if not any(isinstance(lag, Lag) and not lag.moving for lag in found.values()):
+            break
     return found
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from deploy.cli.access import HOME, Folder, console, fail
+from deploy.cli.access import HOME, Folder
+from deploy.cli.printing import console, fail, pairs
 from deploy.local.house import ROOT, take_down
 from deploy.local.process import is_alive
 
 PATIENCE = 300.0
 """Seconds for a first start: it fetches Kafka once."""
+# What a part of the house says when it does not start: its reason, its last 25 log lines, where its log is.
+_LAST_LINES = 30
 
 
 def up(folder: Folder = HOME) -> None:
@@ -27,6 +29,8 @@ def up(folder: Folder = HOME) -> None:
         show(folder)
         return
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Left by a house that was killed: it would be taken for the sign that the new one is up.
+    (folder / "house.json").unlink(missing_ok=True)
     log = folder / "house.log"
     with log.open("wb") as out:
         child = subprocess.Popen(
@@ -52,7 +56,7 @@ def _wait(child: "subprocess.Popen[bytes]", folder: Path, log: Path) -> None:
                 status.update(f"Starting … {line}")
             told = len(lines)
             if child.poll() is not None:
-                raise fail(lines[-1] if lines else "the house ended without a word")
+                raise fail("\n".join(lines[-_LAST_LINES:]) or "the house ended without a word")
             if time.monotonic() - since > PATIENCE:
                 raise fail(f"the house is not ready after {PATIENCE:.0f} s; see {log}")
             time.sleep(0.1)
@@ -60,9 +64,9 @@ def _wait(child: "subprocess.Popen[bytes]", folder: Path, log: Path) -> None:
 
 def show(folder: Path) -> None:
     """Print where everything is."""
-    table = Table(show_header=False, box=None, padding=(0, 2))
+    table = pairs()
     for name, where in json.loads((folder / "house.json").read_text()).items():
-        table.add_row(f"[dim]{name}[/]", where)
+        table.add_row(name, where)
     console.print(table)
 
 

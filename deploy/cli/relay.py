@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from contracts.topics import SERVICES
-from deploy.cli.access import HOME, Access, Folder, Service, console
+from deploy.cli.access import HOME, Access, Folder, Service
+from deploy.cli.printing import console, listing
 from services.chassis import clock
 from services.chassis.store.shelf import OUTBOX
 
@@ -21,9 +21,7 @@ LATE = timedelta(seconds=30)
 def status(folder: Folder = HOME) -> None:
     """Show for each service how many rows wait, the oldest, how many went, and who holds the lease."""
     rows = asyncio.run(_status(Access.find(folder)))
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for heading in ("service", "waiting", "oldest waits", "sent and kept", "lease"):
-        table.add_column(heading)
+    table = listing("service", "waiting", "oldest waits", "sent and kept", "lease")
     late = False
     for service, waiting, oldest, sent, lease in rows:
         age = clock.now() - oldest if oldest else None

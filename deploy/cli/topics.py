@@ -5,28 +5,28 @@ from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from rich.table import Table
 
-from contracts.topics import TOPICS
-from deploy.cli.access import HOME, Access, Folder, console, fail
+from contracts.topics import SERVICES, TOPICS
+from deploy.cli.access import HOME, Access, Folder
+from deploy.cli.printing import console, fail, listing
 
 
 def topics(folder: Folder = HOME) -> None:
-    """Show every topic: who writes, who reads, partitions here and there. Fails when the broker differs."""
+    """Show every topic: whose relay writes it, who reads it, its partitions. Fails when the broker differs."""
     access = Access.find(folder)
     there = asyncio.run(asyncio.to_thread(_partitions, access))
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for heading in ("topic", "written by", "read by", "key", "partitions", "kept", ""):
-        table.add_column(heading)
+    table = listing("topic", "written by", "read by", "key", "parts", "kept", "", folding="read by")
     wrong = 0
     for topic in TOPICS:
         same = there.get(topic.name) == topic.partitions
         wrong += not same
         said = "[green]✓[/]" if same else f"[red]the broker has {there.get(topic.name, 'none')}[/]"
         readers = ", ".join(sorted(topic.readers)) or "–"
+        if topic.readers == set(SERVICES) - {topic.owner}:
+            readers = "all others"
         table.add_row(
             topic.name,
-            f"{topic.owner}-relay",
+            topic.owner,
             readers,
             topic.key,
             str(topic.partitions),
@@ -35,7 +35,9 @@ def topics(folder: Folder = HOME) -> None:
         )
     console.print(table)
     if wrong:
-        raise fail(f"{wrong} topics differ from contracts/topics.py: create them again from there")
+        raise fail(
+            f"{wrong} {'topic differs' if wrong == 1 else 'topics differ'} from contracts/topics.py: make them as there"
+        )
 
 
 def _partitions(access: Access) -> dict[str, int]:

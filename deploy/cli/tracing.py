@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.tree import Tree
 
 from contracts.topics import SERVICES
-from deploy.cli.access import HOME, Access, Folder, console, fail
+from deploy.cli.access import HOME, Access, Folder
+from deploy.cli.printing import console, fail, listing, plain
 from services.chassis.store.shelf import OUTBOX
 
 COLOURS = dict(zip(SERVICES, ("magenta", "cyan", "yellow", "green", "blue"), strict=True))
@@ -60,9 +61,7 @@ async def said_about(access: Access, about: str) -> list[dict[str, Any]]:
 
 
 def _table(events: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for heading in ("at", "service", "event", "key", "sent"):
-        table.add_column(heading)
+    table = listing("at", "service", "event", "key", "sent")
     for event in events:
         service = event["service"]
         sent = "[green]✓[/]" if event["sent"] else "[red]waits[/]"
@@ -85,15 +84,21 @@ def trees(folder: Path, traces: set[str]) -> Iterator[Tree]:
     for file in sorted(folder.glob("*.jsonl")):
         for line in file.read_text(errors="replace").splitlines():
             if any(trace in line for trace in traces):
-                row = json.loads(line)
-                if row["trace_id"] in traces:
-                    spans[row["trace_id"]].append(_span(row))
+                span = _span(line)
+                if span is not None and span[0] in traces:
+                    spans[span[0]].append(span[1])
     for trace, found in sorted(spans.items(), key=lambda pair: min(span.start for span in pair[1])):
         yield _tree(trace, found[:MAX_SPANS])
 
 
-def _span(row: dict[str, Any]) -> Span:
-    return Span(row["span_id"], row["parent"], row["name"], row["service"], row["start"], row["end"], row["failed"])
+def _span(line: str) -> tuple[str, Span] | None:
+    """Read a line: the trace and the step. None for one that is still being written."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    step = Span(row["span_id"], row["parent"], row["name"], row["service"], row["start"], row["end"], row["failed"])
+    return row["trace_id"], step
 
 
 def _tree(trace: str, spans: list[Span]) -> Tree:
@@ -115,7 +120,7 @@ def _grow(tree: Tree, span: Span, begin: int) -> None:
     colour = COLOURS.get(span.service, "white")
     mark = " [red]failed[/]" if span.failed else ""
     branch = tree.add(
-        f"[dim]{(span.start - begin) / 1e6:7.1f} ms[/]  [{colour}]{span.service:<8}[/] {span.name} "
+        f"[dim]{(span.start - begin) / 1e6:7.1f} ms[/]  [{colour}]{span.service:<8}[/] {plain(span.name)} "
         f"[dim]{(span.end - span.start) / 1e6:.1f} ms[/]{mark}"
     )
     for child in span.children:

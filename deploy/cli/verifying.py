@@ -18,9 +18,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli.access import console, fail
 from deploy.cli.envelopes import MAX_BYTES, Invalid, IssuerKeys, Signed, Trust, moment, read
 from deploy.cli.packages import CREDENTIALS, PAGE, attached_credential, digest_of, open_package
+from deploy.cli.printing import console, fail, pairs, plain
 from deploy.cli.rules import check, evidence_digests
 
 _PATIENCE = 20.0
@@ -185,12 +185,6 @@ def _page(file: Path, keys: IssuerKeys | None, found: Finding, *, told: bool, at
         found.why = "a PDF alone proves nothing: verify the package it came in, or give its digest from the manifest"
 
 
-def plain(text: object, *, most: int = 100) -> str:
-    """Return a foreign text as it may reach a terminal: one line, no control or direction character, no markup."""
-    said = "".join(letter if letter.isprintable() else "·" for letter in str(text)[:most])
-    return said.replace("[", r"\[")
-
-
 def _print(file: Path, found: Finding) -> None:
     colour, mark = {
         Verdict.VALID: ("green", "✓"),
@@ -202,9 +196,7 @@ def _print(file: Path, found: Finding) -> None:
     if found.why:
         console.print(f"  {found.why}.", soft_wrap=False)
     console.print()
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
+    table = pairs()
     for name, said in _says(found):
         table.add_row(f"  {name}", said)
     console.print(table)
