@@ -79,6 +79,7 @@ def _rights(message: Message[RightsTransferred]) -> Job:
                 event.school_id,
                 message_id=message_id,
                 happened_at=message.at,
+                trace=message.trace,
                 at=at,
             )
             for person_id in concerned(known)
@@ -122,7 +123,7 @@ async def consent_opened(messages: Sequence[Message[ConsentOpened]]) -> Sequence
 
 def _opened(message: Message[ConsentOpened]) -> Job:
     event, at = message.event, clock.now()
-    opening = Occasion(event_id=message.id, news=News.OPENED, at=message.at)
+    opening = Occasion(event_id=message.id, news=News.OPENED, at=message.at, trace=message.trace)
 
     def early(known: Known) -> tuple[Occasion, ...]:
         view = known.one(REQUESTS, event.request_id)
@@ -245,7 +246,7 @@ def _cancelled(message: Message[DeliveryCancelled]) -> Job | None:
 def _news(message: Message[Any], news: News, *, at: datetime | None = None, **more: Any) -> Job:
     """The job of one piece of news about a request."""
     event, now = message.event, clock.now()
-    occasion = Occasion(event_id=message.id, news=news, at=at or message.at, **more)
+    occasion = Occasion(event_id=message.id, news=news, at=at or message.at, trace=message.trace, **more)
     registrars_wanted = domain.needs_registrars(news)
 
     def view_in(known: Known) -> RequestView:

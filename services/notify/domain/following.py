@@ -63,6 +63,7 @@ def know_request(
     *,
     event_id: str,
     happened_at: datetime,
+    trace: str | None = None,
     registrars: Sequence[Person],
     messages: Sequence[MessageId],
     name: NameMessage,
@@ -86,7 +87,7 @@ def know_request(
         school_approves=event.school_approves,
         expires_at=event.expires_at,
     )
-    opening = Occasion(event_id=event_id, news=News.OPENED, at=happened_at)
+    opening = Occasion(event_id=event_id, news=News.OPENED, at=happened_at, trace=trace)
     early = known.early if known is not None else ()
     # Who had to sign by the end of what was heard early is not asked again for each step in between.
     last = next((one.signers for one in reversed(early) if one.signers is not None), None)

@@ -140,6 +140,8 @@ class Occasion:
     event_id: str
     news: News
     at: datetime
+    trace: str | None = None
+    """The traceparent of the news: the mail goes on with it."""
     cause: str | None = None
     acted_as: Capacity | None = None
     valid_until: datetime | None = None
@@ -203,6 +205,7 @@ class Message:
     request_id: RequestId | None = None
     school_id: OrganizationId | None = None
     student_id: PersonId | None = None
+    trace: str | None = None
     due_at: datetime | None = None
     first_tried_at: datetime | None = None
     attempts: int = 0

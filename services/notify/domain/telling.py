@@ -93,6 +93,7 @@ def planned(
             request_id=view.request_id,
             school_id=view.school_id,
             student_id=view.student_id,
+            trace=occasion.trace,
             due_at=at,
         )
         for occasion in occasions

@@ -200,7 +200,12 @@ def record_job(due: Due, attempt: Attempt, at: datetime) -> Job:
 def _job(cause: str, at: datetime, message: Message, decide: Any) -> Job:
     needs = [One(MESSAGES, message.message_id), One(PEOPLE, message.person_id)]
     return Job(
-        cause=cause, at=at, reads=lambda _: needs, decide=decide, correlation=message.request_id or message.message_id
+        cause=cause,
+        at=at,
+        reads=lambda _: needs,
+        decide=decide,
+        correlation=message.request_id or message.message_id,
+        trace=message.trace,
     )
 
 
