@@ -298,7 +298,7 @@ class Process:
             if tasks:
                 _, late = await asyncio.wait(tasks, timeout=max(0.5, until - clock.seconds()))
                 for task in late:
-                    logger().warning("did not end in time", operation=task.get_name())
+                    logger().warning("did not end in time", operation=task.get_name(), reason=_waits_in(task))
                 await _cancelled(late)
         await _cancelled(self._helping)
         logger().info("stopped")
@@ -313,6 +313,17 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+
+
+def _waits_in(task: asyncio.Task[Any]) -> str:
+    """Names of the functions that a task waits in, the outermost first: where to look when it does not end."""
+    names: list[str] = []
+    step: Any = task.get_coro()
+    while step is not None and len(names) < 20:
+        code = getattr(step, "cr_code", None) or getattr(step, "gi_code", None)
+        names.append(code.co_qualname if code is not None else type(step).__name__)
+        step = getattr(step, "cr_await", None) or getattr(step, "gi_yieldfrom", None)
+    return " > ".join(names)
 
 
 def _answering(progressing: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
