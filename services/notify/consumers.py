@@ -79,7 +79,6 @@ def _rights(message: Message[RightsTransferred]) -> Job:
                 event.school_id,
                 message_id=message_id,
                 happened_at=message.at,
-                trace=message.trace,
                 at=at,
             )
             for person_id in concerned(known)
@@ -152,6 +151,7 @@ def _opened(message: Message[ConsentOpened]) -> Job:
             event,
             event_id=message.id,
             happened_at=message.at,
+            trace=message.trace,
             registrars=domain.registrars_of(event.school_id, known.many(PEOPLE, "registrar_of", event.school_id)),
             messages=[one for one in candidates(known) if known.one(MESSAGES, one) is not None],
             name=message_id_for,
