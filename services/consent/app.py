@@ -22,7 +22,7 @@ from services.consent import api, consumers, pages
 from services.consent.api.desk import Desk
 from services.consent.domain.signing import SignGrant
 from services.consent.handlers import Handlers, expire_job
-from services.consent.settings import GRANT_KEY, SESSION_KEYS, Settings
+from services.consent.settings import GRANT_KEY, PUBLIC_KEYS, SESSION_KEYS, Settings
 from services.consent.store import SHELVES, Questions
 
 WATERMARK_SECONDS = 5.0
@@ -37,7 +37,8 @@ async def build_api(room: Room) -> ASGIApp:
     handlers = Handlers(room.work, _signer(KeyFile(settings.key_file(GRANT_KEY))))
     desk = Desk(handlers, Questions(room.store), auth)
     keys = MongoPersonKeys.from_settings(room.store.client, settings)
-    routers = [api.routes(desk), pages.routes(desk, keys)]
+    public = KeyFile(settings.key_file(PUBLIC_KEYS))
+    routers = [api.routes(desk, public), pages.routes(desk, keys)]
     return http.build("consent", routers=routers, health=room.health, auth=auth, public_url=settings.public_url)
 
 

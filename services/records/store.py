@@ -32,7 +32,11 @@ TRANSCRIPTS = Shelf(
 )
 VERSIONS = Shelf(
     Version,
-    Collection("versions", indexes=(Index((("transcript_id", 1), ("number", -1))),), append_only=True),
+    Collection(
+        "versions",
+        indexes=(Index((("transcript_id", 1), ("number", -1))), Index((("school_id", 1), ("_id", 1)))),
+        append_only=True,
+    ),
     key="version_id",
 )
 EVIDENCE = Shelf(Evidence, Collection("evidence", indexes=(Index((("transcript_id", 1),)),)), key="evidence_key")
@@ -42,6 +46,7 @@ PACKAGES = Shelf(
         "packages",
         indexes=(
             Index((("transcript_id", 1),)),
+            Index((("school_id", 1), ("_id", 1))),
             Index((("due_at", 1),), partial={"due_at": {"$exists": True}}),
         ),
     ),
@@ -66,6 +71,9 @@ PAGE = 100
 MOST = 2_500
 """Files of evidence and packages of one transcript at the most: 120 credits with 20 files each."""
 NEWEST = (("changed_at", -1),)
+BY_ID = (("_id", 1),)
+EXPORTED_AT_ONCE = 500
+"""Rows of an export that are held in memory at once."""
 
 
 class Questions:
@@ -118,6 +126,16 @@ class Questions:
 
     async def versions_of(self, transcript_id: TranscriptId) -> list[Version]:
         return await self._store.find(VERSIONS, {"transcript_id": transcript_id}, sort=(("number", -1),), limit=PAGE)
+
+    async def versions_at(self, school_id: OrganizationId, *, after: str = "") -> list[Version]:
+        """A page of all versions that a school has sealed, in the order of their ids, behind `after`."""
+        where = {"school_id": school_id, "_id": {"$gt": after}}
+        return await self._store.find(VERSIONS, where, sort=BY_ID, limit=EXPORTED_AT_ONCE)
+
+    async def packages_at(self, school_id: OrganizationId, *, after: str = "") -> list[Package]:
+        """A page of all packages of a school's transcripts, in the order of their ids, behind `after`."""
+        where = {"school_id": school_id, "_id": {"$gt": after}}
+        return await self._store.find(PACKAGES, where, sort=BY_ID, limit=EXPORTED_AT_ONCE)
 
     async def evidence_of(self, transcript_id: TranscriptId) -> list[Evidence]:
         return await self._store.find(EVIDENCE, {"transcript_id": transcript_id}, limit=MOST)

@@ -30,6 +30,7 @@ from services.consent.handlers import Handlers
 from services.consent.store import REQUESTS, SHELVES, STUDENTS, Questions
 from tests.consent.build import (
     GUARDIAN,
+    KEY,
     OTHER_GUARDIAN,
     OTHER_SCHOOL,
     REGISTRAR,
@@ -113,7 +114,7 @@ class House:
         desk = Desk(Handlers(self.work, sign_grant), self.questions, auth)
         self.app = http.build(
             "consent",
-            routers=[api.routes(desk), pages.routes(desk, self.keys)],
+            routers=[api.routes(desk, PublicKeys(KEY)), pages.routes(desk, self.keys)],
             health=Health(),
             auth=auth,
             public_url=ORIGIN,

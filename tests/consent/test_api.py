@@ -14,6 +14,7 @@ from services.consent.domain import NO_SUCH_REQUEST, Status, notice_in
 from tests.consent.build import (
     COLLEGE,
     GUARDIAN,
+    KEY,
     NOTICE,
     OTHER_DIGEST,
     OTHER_GUARDIAN,
@@ -119,7 +120,16 @@ def test_every_route_of_the_api_is_in_the_matrix_with_its_right() -> None:
     }
     rights = http.rights(a_house().app)
     pages = {route for route in rights if route.split(" ")[1].startswith(PAGES) or route == "GET /consent/"}
+    stated |= {"GET /consent/keys": "anyone"}
     assert {route: right for route, right in rights.items() if route not in pages} == stated
+
+
+async def test_anybody_gets_the_keys_that_grants_are_verified_with_and_no_private_part() -> None:
+    async with a_house().program(None) as nobody:
+        answer = await nobody.get("/consent/keys")
+    assert answer.headers["content-type"] == "application/jwk-set+json"
+    (key,) = answer.json()["keys"]
+    assert key == KEY.as_dict(private=False) and "d" not in key
 
 
 async def test_a_stranger_and_somebody_who_asks_for_nothing_get_the_same_answer() -> None:
@@ -413,5 +423,6 @@ async def test_a_view_of_a_request_that_waits_for_its_package_says_so() -> None:
 def test_the_document_of_the_api_names_a_right_for_every_operation() -> None:
     document = http.openapi(a_house().app)
     operations = [operation for path in document["paths"].values() for operation in path.values()]
-    assert len(operations) == 10
-    assert all(operation["summary"] and operation["x-right"] != "anyone" for operation in operations)
+    assert len(operations) == 11
+    assert all(operation["summary"] and operation["x-right"] for operation in operations)
+    assert [one["operationId"] for one in operations if one["x-right"] == "anyone"] == ["grant_keys_consent_keys_get"]

@@ -5,7 +5,9 @@ import io
 import zipfile
 from typing import Any
 
+import orjson
 import pytest
+import rfc8785
 from joserfc import jws
 from joserfc.jwk import KeySet
 
@@ -221,6 +223,23 @@ async def test_a_transcript_is_shown_with_versions_and_packages_and_no_word_of_i
     assert "Ximena" not in str(body)
 
 
+async def test_the_seals_of_a_school_are_told_line_by_line_with_hashes_that_anybody_can_compute(house: House) -> None:
+    transcript, package = await house.world.sealed()
+    await house.world.hear(await house.world.opened(transcript, "credit.S1", request_id="req_pending"))
+    async with house.program("registrar") as registrar:
+        answer = await registrar.get(f"/records/schools/{SCHOOL}/seals")
+    assert answer.headers["content-type"] == "application/jsonl"
+    made, sealed = [orjson.loads(line) for line in answer.content.splitlines()]
+    assert (made["what"], made["package_id"], made["digest"]) == ("package", package.package_id, package.digest)
+    assert (made["parts"], made["partial"], made["transcript_digest"]) == ([], False, transcript.digest)
+    assert (sealed["what"], sealed["transcript_version"], sealed["digest"]) == ("version", 1, transcript.digest)
+    assert sealed["sealed_at"] <= made["prepared_at"] and sealed["sealed_at"].endswith("Z")
+    for line in (made, sealed):
+        said = line.pop("hash")
+        assert said == "sha256:" + hashlib.sha256(rfc8785.dumps(line)).hexdigest()
+    assert "Ximena" not in answer.text
+
+
 async def test_a_hold_is_placed_changed_and_lifted(house: House) -> None:
     transcript, _ = await house.world.sealed()
     where = f"/records/transcripts/{transcript.transcript_id}/hold"
@@ -281,6 +300,7 @@ async def test_what_is_the_registrars_is_no_other_persons(house: House) -> None:
                 await client.post(TRANSCRIPTS, json={"student_id": STUDENT, "content": words()}),
                 await client.get(TRANSCRIPTS),
                 await client.get(f"/records/schools/{SCHOOL}/drafts"),
+                await client.get(f"/records/schools/{SCHOOL}/seals"),
                 await client.put(f"{one}/evidence/notes", content=NOTES, headers={"content-type": "text/plain"}),
                 await client.post(f"{one}/seal", json=seal),
                 await client.post(f"/records/schools/{SCHOOL}/seal", json={"transcript_ids": ["trn_1"]}),

@@ -124,6 +124,14 @@ async def test_versions_come_newest_first_and_packages_with_them(questions: Ques
     assert set(names(await questions.packages_of(TRANSCRIPT), "package_id")) == {"pkg_1", "pkg_later", "pkg_made"}
 
 
+async def test_a_schools_seals_are_its_own_in_the_order_of_their_ids(questions: Questions) -> None:
+    assert names(await questions.versions_at(SCHOOL), "version_id") == ["trn_1:1", "trn_1:2"]
+    assert names(await questions.versions_at(SCHOOL, after="trn_1:1"), "version_id") == ["trn_1:2"]
+    assert names(await questions.packages_at(SCHOOL), "package_id") == ["pkg_1", "pkg_later", "pkg_made"]
+    assert names(await questions.packages_at(SCHOOL, after="pkg_later"), "package_id") == ["pkg_made"]
+    assert await questions.versions_at(OTHER) == await questions.packages_at(OTHER) == []
+
+
 async def test_a_guardians_wards_are_those_whose_rights_the_guardian_holds(questions: Questions) -> None:
     assert names(await questions.wards_of(GUARDIAN), "person_id") == [STUDENT]
 
@@ -173,6 +181,8 @@ async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: Mon
     await questions.version(TRANSCRIPT, 1)
     await questions.versions(["trn_1:1"])
     await questions.versions_of(TRANSCRIPT)
+    await questions.versions_at(SCHOOL, after="trn_1:1")
+    await questions.packages_at(SCHOOL, after="pkg_1")
     await questions.evidence_of(TRANSCRIPT)
     await questions.package(PENDING.package_id)
     await questions.packages([PENDING.package_id])

@@ -2,11 +2,14 @@
 
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Header, Query, Request
+from joserfc.jwk import OKPKey
+from starlette.responses import Response
 
 from contracts.problem import Reason
 from contracts.types import OrganizationId, PersonKind, RequestId
-from services.chassis.web.auth import Caller, allowed, signed_in
+from services.chassis.web.auth import Caller, PublicKeys, allowed, anyone, signed_in
 from services.chassis.web.problem import refused
 from services.consent import domain
 from services.consent.api.desk import Desk, NewRequest, Shown
@@ -19,11 +22,16 @@ CommandId = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100
 Page = Annotated[int, Query(ge=0, le=10_000)]
 
 
-def routes(desk: Desk) -> APIRouter:
+def routes(desk: Desk, keys: PublicKeys) -> APIRouter:
     """The JSON routes of consent."""
     router = APIRouter()
     _reading(router, desk)
     _acting(router, desk)
+
+    @router.get("/keys", summary="Public keys that grants are verified with", dependencies=[anyone()])
+    async def grant_keys() -> Response:
+        return public_keys(keys)
+
     return router
 
 
@@ -84,3 +92,11 @@ def _acting(router: APIRouter, desk: Desk) -> None:
     @router.post("/requests/{request_id}/revocation", summary="Take back (step-up needed)")
     async def revoke(request: Request, caller: Person, request_id: RequestId) -> RequestView:
         return RequestView.of(await desk.revoke(request, caller, request_id))
+
+
+def public_keys(keys: PublicKeys) -> Response:
+    """A JSON Web Key Set (RFC 7517): for whoever re-proves a ledger without us. Never the private part."""
+    body = {"keys": [key.as_dict(private=False) for key in keys.keys().keys if isinstance(key, OKPKey)]}
+    return Response(
+        orjson.dumps(body), media_type="application/jwk-set+json", headers={"cache-control": "public, max-age=300"}
+    )

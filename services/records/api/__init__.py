@@ -1,9 +1,10 @@
 """HTTP in: check the right, make a command, call a handler, show the verdict. There is no route that releases."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from contracts.problem import Reason
 from contracts.types import OrganizationId, PackageId, PersonKind, TranscriptId
@@ -12,7 +13,7 @@ from services.chassis.keys.sealing import KeyFile
 from services.chassis.web.auth import Caller, allowed, anyone, signed_in
 from services.chassis.web.http import MIB
 from services.chassis.web.problem import refused
-from services.records.api.desk import Desk, HoldBody, NewTranscript, SealBody, SealMany
+from services.records.api.desk import Desk, HoldBody, NewTranscript, SealBody, SealMany, own_school
 from services.records.api.documents import answer, member_of, public_keys
 from services.records.api.views import (
     DraftsView,
@@ -20,11 +21,15 @@ from services.records.api.views import (
     ImportView,
     MissingEvidence,
     PackageView,
+    PreparedPackageLine,
+    SealedVersionLine,
     SealedView,
     TranscriptView,
     VersionView,
     WholeView,
+    seal_line,
 )
+from services.records.domain.state import Package, Version
 from services.records.handlers.drafts import BEGINNINGS, LARGEST_EVIDENCE
 from services.records.handlers.seals import bulk_digest
 
@@ -95,6 +100,15 @@ def _reading(router: APIRouter, desk: Desk) -> None:
             raise refused(Reason.NOT_FOUND, "there is no such school")
         return [TranscriptView.of(one) for one in await desk.questions.transcripts_at(school_id, page=page)]
 
+    @router.get(
+        "/schools/{school_id}/seals",
+        response_class=StreamingResponse,
+        summary="What your school has sealed, and its packages: JSON lines with their hashes",
+    )
+    async def seals(caller: Registrar, school_id: OrganizationId) -> Response:
+        own_school(caller, school_id)
+        return seal_lines(desk.seals_at(school_id))
+
     @router.get("/transcripts", summary="Transcripts about you and your wards")
     async def transcripts(caller: Person) -> list[TranscriptView]:
         return [TranscriptView.of(one) for one in await desk.questions.transcripts_of(await desk.about(caller))]
@@ -164,3 +178,13 @@ def _documents(router: APIRouter, desk: Desk) -> None:
     async def credential(caller: Person, package_id: PackageId) -> Response:
         _, raw = await desk.open_package(caller, package_id)
         return answer(member_of(raw, "credential.json"), "application/vc+ld+json", name="credential.json")
+
+
+def seal_lines(found: AsyncIterator[Version | Package]) -> Response:
+    """One JSON object a line, as they are read."""
+
+    async def spelled() -> AsyncIterator[bytes]:
+        async for one in found:
+            yield seal_line(SealedVersionLine.of(one) if isinstance(one, Version) else PreparedPackageLine.of(one))
+
+    return StreamingResponse(spelled(), media_type="application/jsonl")

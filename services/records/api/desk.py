@@ -1,6 +1,6 @@
 """Where a caller's wish becomes a command: who may act on which record, with which step-up. API and pages share it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -20,7 +20,7 @@ from services.records.domain.content import ContentRejected, TranscriptContent, 
 from services.records.domain.drafting import NO_SUCH_TRANSCRIPT
 from services.records.domain.releasing import LiftHold
 from services.records.domain.sealing import Withdraw
-from services.records.domain.state import HoldReason, Package, PackageStatus, Transcript
+from services.records.domain.state import HoldReason, Package, PackageStatus, Transcript, Version
 from services.records.gateways.cabinet import Cabinet
 from services.records.gateways.packager import files_of
 from services.records.handlers import Drafts, Holds, Seals
@@ -225,6 +225,23 @@ class Desk:
         if found is not None and caller.belongs(PersonKind.REGISTRAR, found.school_id):
             return found
         raise Refused(NO_SUCH_TRANSCRIPT)
+
+    async def seals_at(self, school_id: OrganizationId) -> AsyncIterator[Version | Package]:
+        """Every package that a school can release, then every version that it has sealed.
+
+        In this order, so that what is sealed while we read is no package without its version.
+        """
+        after = ""
+        while packages := await self.questions.packages_at(school_id, after=after):
+            for package in packages:
+                if package.status is PackageStatus.PREPARED:
+                    yield package
+            after = packages[-1].package_id
+        after = ""
+        while versions := await self.questions.versions_at(school_id, after=after):
+            for version in versions:
+                yield version
+            after = versions[-1].version_id
 
     async def open_package(self, caller: Caller, package_id: PackageId) -> tuple[Package, bytes]:
         """Exactly the bytes that would go, for those whom the record is about and for its school."""

@@ -1,11 +1,14 @@
 """What records shows of its state over HTTP: ids, digests and outlines; what a record says is in its documents alone."""
 
+import hashlib
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 
+import orjson
+import rfc8785
 from pydantic import BaseModel
 
-from contracts.types import OrganizationId, PackageId, Part, PersonId, TranscriptId, TranscriptKind
+from contracts.types import Digest, Instant, OrganizationId, PackageId, Part, PersonId, TranscriptId, TranscriptKind
 from services.records.domain.state import Hold, HoldReason, Package, PackageStatus, Transcript, Version
 
 
@@ -146,3 +149,71 @@ class SealedView(BaseModel):
     transcript_id: TranscriptId
     transcript: TranscriptView | None = None
     problem: str | None = None
+
+
+class SealedVersionLine(BaseModel):
+    """A sealed version in the export of seals: what was sealed, by its digest, by whom and when."""
+
+    what: Literal["version"] = "version"
+    school_id: OrganizationId
+    student_id: PersonId
+    transcript_id: TranscriptId
+    transcript_version: int
+    digest: Digest
+    sealed_by: PersonId
+    sealed_at: Instant
+
+    @classmethod
+    def of(cls, version: Version) -> Self:
+        return cls(
+            school_id=version.school_id,
+            student_id=version.student_id,
+            transcript_id=version.transcript_id,
+            transcript_version=version.number,
+            digest=version.digest,
+            sealed_by=version.sealed_by,
+            sealed_at=version.sealed_at,
+        )
+
+
+class PreparedPackageLine(BaseModel):
+    """A prepared package in the export of seals: which selection of which version, its exact bytes by their digest."""
+
+    what: Literal["package"] = "package"
+    school_id: OrganizationId
+    student_id: PersonId
+    transcript_id: TranscriptId
+    transcript_version: int
+    transcript_digest: Digest
+    package_id: PackageId
+    parts: tuple[str, ...]
+    partial: bool
+    digest: Digest
+    size: int
+    prepared_at: Instant
+
+    @classmethod
+    def of(cls, package: Package) -> Self:
+        assert package.prepared_at is not None, "only what is prepared is exported"
+        return cls(
+            school_id=package.school_id,
+            student_id=package.student_id,
+            transcript_id=package.transcript_id,
+            transcript_version=package.transcript_version,
+            transcript_digest=package.transcript_digest,
+            package_id=package.package_id,
+            parts=package.selection.parts,
+            partial=package.partial,
+            digest=package.digest,
+            size=package.size,
+            prepared_at=package.prepared_at,
+        )
+
+
+def seal_line(said: SealedVersionLine | PreparedPackageLine) -> bytes:
+    """One line of the export, with its hash: SHA-256 over the RFC 8785 form of all but `hash`, as in the ledger's."""
+    fields = said.model_dump(mode="json")
+    return orjson.dumps(
+        {**fields, "hash": f"sha256:{hashlib.sha256(rfc8785.dumps(fields)).hexdigest()}"},
+        option=orjson.OPT_APPEND_NEWLINE,
+    )

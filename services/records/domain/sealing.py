@@ -146,7 +146,7 @@ def record_seal(
         mark=begun.draft.mark,
         changed_at=at,
     )
-    prepared = _prepared(package, made)
+    prepared = _prepared(package, made, at)
     events: list[Event] = [
         TranscriptSealed(
             transcript_version=begun.number,
@@ -215,12 +215,12 @@ def claim_package(package: Package | None, *, at: datetime) -> Decision[Package]
 
 
 def record_package(
-    package: Package | None, transcript: Transcript | None, *, made: Made
+    package: Package | None, transcript: Transcript | None, *, made: Made, at: datetime
 ) -> Decision[Transcript] | Refusal:
     """The last beat: the package can be signed for, unless its version was withdrawn meanwhile."""
     if package is None or transcript is None or package.status is not PackageStatus.PENDING:
         return Refusal(Reason.CONFLICT, "it is made already")
-    prepared = _prepared(package, made)
+    prepared = _prepared(package, made, at)
     if package.transcript_version <= transcript.withdrawn_through:
         return Decision(transcript, also=[prepared])
     told = replace(transcript, version=transcript.version + 1)
@@ -282,7 +282,7 @@ def about(transcript: Transcript) -> About:
     )
 
 
-def _prepared(package: Package, made: Made) -> Package:
+def _prepared(package: Package, made: Made, at: datetime) -> Package:
     return replace(
         package,
         version=package.version + 1,
@@ -292,6 +292,7 @@ def _prepared(package: Package, made: Made) -> Package:
         digest=made.digest,
         size=made.size,
         partial=made.partial,
+        prepared_at=at,
     )
 
 

@@ -179,6 +179,7 @@ class Package:
     digest: str = ""
     size: int = 0
     partial: bool = False
+    prepared_at: datetime | None = None
 
 
 class ReleaseStatus(StrEnum):

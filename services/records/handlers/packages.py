@@ -58,7 +58,7 @@ def prepared_job(package: Package, made: Made, at: datetime) -> Job:
 
     def decide(known: Known) -> Verdict:
         transcript = known.one(TRANSCRIPTS, package.transcript_id)
-        return sealing.record_package(known.one(PACKAGES, package.package_id), transcript, made=made)
+        return sealing.record_package(known.one(PACKAGES, package.package_id), transcript, made=made, at=at)
 
     return _job(f"prepared:{package.package_id}", package, at, decide)
 

@@ -190,22 +190,22 @@ def test_a_claimed_package_is_left_alone_for_a_while() -> None:
 @pytest.mark.parametrize("package", [None, PREPARED], ids=["unknown", "made"])
 def test_what_is_not_pending_is_neither_claimed_nor_recorded_nor_failed(package) -> None:
     assert isinstance(claim_package(package, at=AT), Refusal)
-    assert isinstance(record_package(package, SEALED_ONE, made=MADE), Refusal)
+    assert isinstance(record_package(package, SEALED_ONE, made=MADE, at=AT), Refusal)
     assert isinstance(fail_package(package, at=AT, for_ever=False), Refusal)
 
 
 def test_a_prepared_package_is_told() -> None:
-    decision = record_package(PENDING, SEALED_ONE, made=MADE)
+    decision = record_package(PENDING, SEALED_ONE, made=MADE, at=AT)
     assert isinstance(decision, Decision)
     (event,) = decision.events
     assert (event.version, event.digest, event.partial) == (SEALED_ONE.version + 1, MADE.digest, True)
-    assert decision.also[0].status is PackageStatus.PREPARED
+    assert (decision.also[0].status, decision.also[0].prepared_at) == (PackageStatus.PREPARED, AT)
 
 
 def test_a_package_of_a_version_withdrawn_meanwhile_is_kept_and_not_told() -> None:
-    decision = record_package(PENDING, WITHDRAWN, made=MADE)
+    decision = record_package(PENDING, WITHDRAWN, made=MADE, at=AT)
     assert isinstance(decision, Decision) and decision.events == ()
-    assert isinstance(record_package(PENDING, None, made=MADE), Refusal)
+    assert isinstance(record_package(PENDING, None, made=MADE, at=AT), Refusal)
 
 
 def test_a_package_that_fails_is_tried_again_ever_more_rarely() -> None:
