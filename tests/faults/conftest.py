@@ -1,11 +1,11 @@
 """One whole house for all that breaks it."""
 
-import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
+from pymongo import AsyncMongoClient
 
 from deploy.local.house import House
 from tests.faults.place import SPLIT, Place, failpoints, furnish
@@ -19,24 +19,13 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
     house = House(folder, roles=SPLIT, extra=failpoints(folder))
     await house.start()
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as web:
-            place = await furnish(house, web)
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as web,
+            AsyncMongoClient[dict[str, Any]](house.mongo.root_uri, tz_aware=True) as documents,
+        ):
+            place = await furnish(house, web, documents)
             yield place
             for receiver in place.receivers.values():
                 await receiver.close()
     finally:
         await house.stop()
-
-
-@pytest.fixture(scope="session")
-async def mails(place: Place) -> "Counter[str]":
-    """What is mailed about a request of which nothing goes wrong: by template, how often."""
-    case = await place.ask(parts=place.parts())
-    await place.sign(case)
-    await place.finish(case)
-    found = await place.mailed(case)
-    while "delivered" not in found or found != await place.mailed(case):
-        await asyncio.sleep(1)
-        found = await place.mailed(case)
-    await place.judge(case, found)
-    return found

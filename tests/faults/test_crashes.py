@@ -5,12 +5,12 @@ request is acknowledged, one row in the ledger, one webhook-id with one body, ea
 """
 
 import asyncio
-from collections import Counter
 
 import pytest
 
 from services.chassis.failpoint import NAMES
-from tests.faults.place import Case, Place
+from tests.faults.place import PATIENCE, Case, Place
+from tests.support.stage import until
 
 pytestmark = [pytest.mark.connected, pytest.mark.fault]
 
@@ -25,9 +25,7 @@ def test_every_point_is_a_scene_here() -> None:
 
 
 @pytest.mark.parametrize("point", COMMITS)
-async def test_a_request_survives_each_service_dying_at_its_commit(
-    place: Place, mails: "Counter[str]", point: str
-) -> None:
+async def test_a_request_survives_each_service_dying_at_its_commit(place: Place, point: str) -> None:
     async with place.kept_up():
         case = await place.ask(parts=place.parts())
         await place.until(case, lambda one: one["package_digest"] is not None)
@@ -37,13 +35,11 @@ async def test_a_request_survives_each_service_dying_at_its_commit(
         await place.until_told(case)
         arm(place, point, "delivery-api")
         await place.finish(case)
-        await place.judge(case, mails)
+        await place.judge(case)
         await place.until_dead("consent", "records", "notify", "delivery-worker", "delivery-api")
 
 
-async def test_a_request_survives_each_service_dying_before_its_offsets_are_committed(
-    place: Place, mails: "Counter[str]"
-) -> None:
+async def test_a_request_survives_each_service_dying_before_its_offsets_are_committed(place: Place) -> None:
     async with place.kept_up():
         case = await place.ask(parts=place.parts())
         await place.until(case, lambda one: one["package_digest"] is not None)
@@ -53,42 +49,39 @@ async def test_a_request_survives_each_service_dying_before_its_offsets_are_comm
         await place.until_told(case)
         arm(place, HANDLED, "consent")
         await place.finish(case)
-        await place.judge(case, mails)
+        await place.judge(case)
         await place.until_dead("consent", "records", "notify", "delivery-worker")
 
 
 @pytest.mark.parametrize("point", RELAYS)
-async def test_a_request_survives_each_relay_dying_behind_the_broker(
-    place: Place, mails: "Counter[str]", point: str
-) -> None:
+async def test_a_request_survives_each_relay_dying_behind_the_broker(place: Place, point: str) -> None:
     async with place.kept_up():
         case = await place.ask(parts=place.parts())
         await place.until(case, lambda one: one["package_digest"] is not None)
         arm(place, point, "consent", "records", "notify", "delivery-relay")
         await place.sign(case)
         await place.finish(case)
-        await place.judge(case, mails)
+        await place.judge(case)
         await place.until_dead("consent", "records", "notify", "delivery-relay")
 
 
-async def test_packages_webhooks_and_mails_survive_a_death_in_each_of_their_three_beats(
-    place: Place, mails: "Counter[str]"
-) -> None:
+async def test_packages_webhooks_and_mails_survive_a_death_in_each_of_their_three_beats(place: Place) -> None:
     """Three requests, a point each; they wait for their claims to end together."""
     async with place.kept_up():
         cases = [await _asked_at(place, point) for point in ACTS]
-        await place.hasten()
         for case, point in zip(cases, ACTS, strict=True):
             arm(place, point, "notify", "delivery-worker")
             await place.sign(case)
             await place.until_dead("notify", "delivery-worker")
-        await place.hasten()
         for case in cases:
             await place.finish(case)
-            await place.judge(case, mails)
-        acted = cases[ACTS.index("duty.acted")]
-        assert len(acted.to.told_of(acted.request_id)) == 2, "the webhook that was not recorded is sent again"
-        assert max(map(len, (await place.mails(acted.request_id)).values())) == 2, "and so is the mail"
+            await place.judge(case)
+        # Whoever dies between the act and its record acts again; which of the three it was is not for us to say.
+        await until(lambda: any(len(case.to.told_of(case.request_id)) > 1 for case in cases), seconds=PATIENCE)
+        mailed = [caught for case in cases for caught in (await place.mails(case.request_id)).values()]
+        assert max(map(len, mailed)) > 1
+        for case in cases:
+            await place.judge(case)
 
 
 async def _asked_at(place: Place, point: str) -> Case:
@@ -106,7 +99,6 @@ def arm(place: Place, point: str, *processes: str) -> None:
 
 async def arm_for_the_release(place: Place, case: Case, point: str) -> None:
     """Delivery's worker hears a watermark every few seconds: it is armed when the release is on its way, and not before."""
-    async with place.database() as client:
-        while not await client["records"]["releases"].find_one({"_id": case.request_id}):
-            await asyncio.sleep(0.002)
+    while not await place.documents["records"]["releases"].find_one({"_id": case.request_id}):
+        await asyncio.sleep(0.002)
     place.arm("delivery-worker", point)
