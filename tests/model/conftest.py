@@ -1,0 +1,43 @@
+"""The model's clock and ids, and how long its machine runs."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from services.chassis import clock, ids
+from tests.model import world
+from tests.model.world import World
+
+_QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+settings.register_profile(
+    "ci",
+    max_examples=60,
+    stateful_step_count=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=_QUIET,
+    phases=[Phase.generate, Phase.shrink],
+)
+settings.register_profile("long", settings.get_profile("ci"), max_examples=2_000, derandomize=False)
+
+
+@pytest.fixture
+def profile() -> settings:
+    """3 000 steps, the same in every run; with `PLACET_MODEL=long` 100 000 that nobody has run before."""
+    return settings.get_profile(os.environ.get("PLACET_MODEL", "ci"))
+
+
+@pytest.fixture(autouse=True)
+def model_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clock and ids are those of the world in which something happens; and it happens in a loop of its own."""
+    monkeypatch.setattr(clock, "now", lambda: World.now.at)
+    monkeypatch.setattr(ids, "new", lambda prefix: World.now.new(prefix))
+    loop = asyncio.new_event_loop()
+    world.loops.append(loop)
+    yield
+    world.loops.remove(loop)
+    loop.close()
