@@ -1,11 +1,12 @@
 """One real house for all journeys. What is left behind is searched last, when everything has happened."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 
-from tests.support.house import Receiver, World, furnished
+from tests.support.house import CEDAR, Family, Json, Receiver, World, furnished, move_east
 
 LAST = ("test_birthday", "test_what_is_left")
 """Files told at the end: a birthday that is waited for, and the search through everything that was written."""
@@ -39,3 +40,20 @@ async def scholarship(world: World) -> Receiver:
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def employer(world: World) -> Receiver:
     return await world.recruit("Orrery Instruments", "employer")
+
+
+@dataclass
+class Eve:
+    """What stood on the day before a birthday."""
+
+    family: Family
+    request: Json
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session", autouse=True)
+async def eve(world: World, college: Receiver) -> Eve:
+    """A request the day before the student's 18th birthday; then the school's date goes on."""
+    family = await world.family(CEDAR)
+    request = await world.ask(family, college)
+    await move_east(world)
+    return Eve(family, request)

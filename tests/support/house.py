@@ -196,6 +196,7 @@ async def furnished(folder: Path) -> AsyncIterator[World]:
     house = House(folder / "house", extra={"notify": {"PLACET_MAIL_RETRY_SECONDS": "1"}})
     await house.start()
     try:
+        (folder / "recipients").mkdir(parents=True)
         async with aiohttp.ClientSession() as web, AsyncMongoClient[dict[str, Any]](house.mongo.root_uri) as documents:
             world = await _furnish(house, web, documents, folder / "recipients")
             yield world
@@ -207,7 +208,6 @@ async def furnished(folder: Path) -> AsyncIterator[World]:
 async def _furnish(
     house: House, web: aiohttp.ClientSession, documents: AsyncMongoClient[dict[str, Any]], folder: Path
 ) -> World:
-    folder.mkdir(parents=True)
     tomorrow = clock.now().astimezone(ZoneInfo(EAST)).date()
     company = Company(web, house.public_url)
     await company.start(house.operator_token)

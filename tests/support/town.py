@@ -5,10 +5,9 @@ Nothing here is drawn by chance: the same town on every run, but for ages, which
 
 import base64
 import hashlib
-import re
-import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from deploy.demo import oneroster_files as write
@@ -35,7 +34,55 @@ NEVER_IMPORTED = (
 )  # fmt: skip
 """What the roster's other columns are full of (P8): passwords, numbers, phones, birth places, pronouns."""
 
-_SYLLABLES = ["ba", "be", "bi", "bo", "bu", "da", "de", "di", "do", "du", "fa", "fe", "fi", "fo", "fu", "ga", "ge", "gi", "go", "gu", "ka", "ke", "ki", "ko", "ku", "la", "le", "li", "lo", "lu"]
+_SYLLABLES = [
+    "ba",
+    "be",
+    "bi",
+    "bo",
+    "bu",
+    "da",
+    "de",
+    "di",
+    "do",
+    "du",
+    "fa",
+    "fe",
+    "fi",
+    "fo",
+    "fu",
+    "ga",
+    "ge",
+    "gi",
+    "go",
+    "gu",
+    "ka",
+    "ke",
+    "ki",
+    "ko",
+    "ku",
+    "la",
+    "le",
+    "li",
+    "lo",
+    "lu",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What must not stand anywhere. Found by plain search: a pattern would take minutes over a broker's files."""
+
+    any_case: tuple[bytes, ...] = ()
+    exact: tuple[bytes, ...] = ()
+
+    def find(self, data: bytes) -> Iterator[str]:
+        """The first place of each word, with what stands around it."""
+        folded = data.lower()
+        for words, text in ((self.any_case, folded), (self.exact, data)):
+            for word in words:
+                at = text.find(word)
+                if at >= 0:
+                    yield repr(data[max(0, at - 24) : at + len(word) + 24])
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +213,13 @@ def _evidence(student: Resident, teacher: str) -> list[dict[str, Any]]:
     ]
 
 
-def canaries(of: Town) -> "re.Pattern[bytes]":
-    """Every personal word, as bytes, in base64 at each of its three places, and birth dates as MongoDB keeps moments."""
+def canaries(of: Town) -> Words:
+    """Every personal word in any case and in base64 at each of its three places; birth dates as text and as moments."""
     words = [GIVEN, FAMILY, MAIL, STATEMENT, EVIDENCE, MARK, COURSE, NUMBER]
-    words += [born.isoformat() for born in of.birth_dates()]
-    patterns = [b"(?i:" + b"|".join(re.escape(word.encode()) for word in words) + b")"]
-    patterns += [re.escape(spelled) for word in words[:8] for spelled in _in_base64(word)]
-    moments = {datetime.combine(born, time(), UTC) for born in of.birth_dates()}
-    patterns += [re.escape(b"\x09born\x00" + struct.pack("<q", int(at.timestamp() * 1000))) for at in sorted(moments)]
-    return re.compile(b"|".join(patterns))
+    # Nothing else in a house is dated in the months of these births.
+    months = sorted({born.isoformat()[:8] for born in of.birth_dates()})
+    exact = [spelled for word in words for spelled in _in_base64(word)]
+    return Words(any_case=tuple(word.lower().encode() for word in (*words, *months)), exact=(*exact, b"\x09born\x00"))
 
 
 def _in_base64(word: str) -> list[bytes]:
