@@ -165,7 +165,7 @@ class Book:
         """Whether the bytes with this digest may go to this recipient at this moment; why not, as `AssertionError`."""
         approval = self._approval_of(request_id, recipient_id, digest, at)
         revoked = self.revoked.get(request_id)
-        assert revoked is None or at - revoked <= BOUND, f"disclosed {at - revoked} after it was taken back"  # type: ignore[operator]
+        assert revoked is None or at - revoked <= BOUND, f"disclosed {at - revoked} after it was taken back"
         assert ("delivery", request_id) not in self.heard_revoked, "disclosed what was known to be taken back"
         recipient = self.organizations.get(("delivery", recipient_id))
         assert recipient is not None and recipient.standing is Standing.VERIFIED, "disclosed to one not verified"

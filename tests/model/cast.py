@@ -87,3 +87,7 @@ def endpoint(recipient_id: OrganizationId) -> dict[str, Any]:
         "description": "",
         "sealed_secret": "c2VhbGVk",
     }
+
+
+OTHER_BYTES = "sha256:" + "0f" * 32
+"""The digest of something that nobody was shown."""

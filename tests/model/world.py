@@ -46,7 +46,8 @@ class World:
         self.at = START
         self.book = Book()
         self.broker = Broker()
-        self.packager = NamingPackager(MemoryPersonKeys(*STUDENTS))
+        self.keys = MemoryPersonKeys(*STUDENTS)
+        self.packager = NamingPackager(self.keys)
         self.consent = Consent(ModelStore(), self.broker)
         self.records = Records(ModelStore(), self.broker, self.packager)
         self.delivery = Deliveries(ModelStore(), self.broker)
@@ -80,7 +81,7 @@ class World:
         """Another world that is as this one is, and goes its own way from here."""
         other = World.__new__(World)
         other.at, other.book, other.broker = self.at, self.book.copy(), self.broker.copy()
-        other.packager = NamingPackager(self.packager.cabinet.keys)
+        other.keys, other.packager = self.keys, NamingPackager(self.keys)
         other.packager.made = dict(self.packager.made)
         other.consent = Consent(ModelStore(self.consent.store.tables), other.broker)
         other.consent.key = self.consent.key
@@ -219,8 +220,6 @@ class World:
         await self.consent.work.carry_out_batch([request_over_job(one, at) for one in requests])
         over = await self.records.questions.holds_over(at, 200)
         await self.records.work.carry_out_batch([hold_over_job(one, at) for one in over])
-        for transcript in over:
-            self.book.holds.pop(transcript.transcript_id, None)
         waiting = await self.records.questions.waiting_over(at, 200)
         await self.records.work.carry_out_batch([waiting_over_job(one, at) for one in waiting])
         expired = await self.delivery.questions.expired(at, 200)
