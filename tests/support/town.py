@@ -232,7 +232,7 @@ def _in_base64(word: str) -> list[bytes]:
 
 
 def _staff(campus: Campus) -> list[Resident]:
-    roles = [("rg", "ext:registrar")] * REGISTRARS + [("ad", "principal")]
+    roles = [("rg", "ext:registrar")] * REGISTRARS + [("ad", "principal"), ("ed", "teacher")]
     return [
         _resident(campus, f"{campus.key}-{code}-{number:02d}", role, f"staff{number}")
         for number, (code, role) in enumerate(roles, start=1)
