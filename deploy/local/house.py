@@ -17,6 +17,7 @@ import aiohttp
 
 from contracts.topics import SERVICES
 from deploy.local.authorize import authorize_kafka, authorize_mongo, make_collections
+from deploy.local.cluster import NO_DOORS, KafkaQuorum, MongoSet
 from deploy.local.environment import (
     Addresses,
     Broker,
@@ -82,12 +83,15 @@ class House:
         collections: Mapping[str, Sequence[Collection]] | None = None,
         extra: Mapping[str, Mapping[str, str]] | None = None,
         log_level: str = "INFO",
+        nodes: int = 1,
+        doors: Mapping[str, int] = NO_DOORS,
         say: Progress = lambda _: None,
     ) -> None:
         """Use `folder` for everything. `services` may be empty: then only what they would stand on is started.
 
         `roles` by service splits some and not others: who is not named runs as one process. `collections` replaces what
         the services' stores declare; `extra` adds environment variables, by service or by the name of one process.
+        `nodes`: how many of Kafka and of MongoDB; `doors`: by node, the port that all are told instead of its own.
         """
         self.folder = folder.absolute()
         self._services = tuple(services)
@@ -95,8 +99,14 @@ class House:
         self._roles = {service: tuple(given.get(service, ("all",))) for service in services}
         self._command, self._collections, self._extra = command, collections, extra or {}
         self._log_level, self._say = log_level, say
-        self._kafka = None if other_kafka() else Kafka(self.folder / "kafka", say=say)
-        self._mongo = None if other_mongo() else Mongo(self.folder / "mongo")
+        self._kafka: Kafka | KafkaQuorum | None = None
+        self._mongo: Mongo | MongoSet | None = None
+        if not other_kafka():
+            at = self.folder / "kafka"
+            self._kafka = Kafka(at, say=say) if nodes == 1 else KafkaQuorum(at, nodes, doors=doors, say=say)
+        if not other_mongo():
+            place = self.folder / "mongo"
+            self._mongo = Mongo(place) if nodes == 1 else MongoSet(place, nodes, doors=doors)
         self._smtp = None if os.environ.get("SMTP_URL") else self._child("smtp")
         self._front = self._child("front")
         self.seats: dict[str, Seat] = {}
@@ -119,17 +129,28 @@ class House:
 
     @property
     def own_kafka(self) -> Kafka:
-        """The house's own node, to break and mend it. Raises NotStarted when the Kafka is another's."""
-        if self._kafka is None:
+        """The house's own one node, to break and mend it. Raises NotStarted when the Kafka is another's."""
+        if not isinstance(self._kafka, Kafka):
             raise NotStarted("this house uses the Kafka of KAFKA_BOOTSTRAP_SERVERS and has none of its own")
         return self._kafka
 
     @property
     def own_mongo(self) -> Mongo:
-        """The house's own mongod, to break and mend it. Raises NotStarted when the MongoDB is another's."""
-        if self._mongo is None:
+        """The house's own one mongod, to break and mend it. Raises NotStarted when the MongoDB is another's."""
+        if not isinstance(self._mongo, Mongo):
             raise NotStarted("this house uses the MongoDB of MONGODB_URI and has none of its own")
         return self._mongo
+
+    @property
+    def nodes(self) -> dict[str, Kafka | Mongo]:
+        """Every node of the house's own, by name: `kafka` and `mongod`, or `kafka-1` to `mongod-3`; Kafka's first."""
+        kafka, mongo = self._kafka, self._mongo
+        found: dict[str, Kafka | Mongo] = {}
+        if kafka is not None:
+            found |= kafka.nodes if isinstance(kafka, KafkaQuorum) else {"kafka": kafka}
+        if mongo is not None:
+            found |= mongo.nodes if isinstance(mongo, MongoSet) else {"mongod": mongo}
+        return found
 
     @property
     def public_url(self) -> str:
@@ -222,11 +243,7 @@ class House:
 
     def ended(self) -> list[str]:
         """Return the names of the parts that ended without being told to, in the order to start them again."""
-        parts: list[tuple[str, int | None]] = []
-        if self._kafka is not None:
-            parts.append(("kafka", self._kafka.exit_code))
-        if self._mongo is not None:
-            parts.append(("mongod", self._mongo.exit_code))
+        parts: list[tuple[str, int | None]] = [(name, node.exit_code) for name, node in self.nodes.items()]
         if self._smtp is not None:
             parts.append(("smtp", self._smtp.exit_code))
         parts += [(name, child.exit_code) for name, child in self._children.items()]
@@ -235,10 +252,10 @@ class House:
 
     async def restart(self, name: str) -> None:
         """Start a part again. A service is not awaited: it may wait for another part that is still to come."""
-        if name == "kafka":
-            await self.own_kafka.start()
-        elif name == "mongod":
-            await self.own_mongo.start()
+        if isinstance(self._mongo, MongoSet) and name in self._mongo.nodes:
+            await self._mongo.start_node(name)
+        elif name in self.nodes:
+            await self.nodes[name].start()
         elif name == "smtp":
             await self._start_smtp()
         elif name == "front":
@@ -345,7 +362,7 @@ class House:
         return Child(name, folder=self.folder / "run", log=self.folder / "logs" / f"{name}.log")
 
     def _pid_files(self, place: str) -> list[Path]:
-        return sorted((self.folder / place).glob("*.pid"))
+        return sorted((self.folder / place).rglob("*.pid"))
 
     def _settle_ports(self) -> None:
         """Fix every port before anybody is told one: those of the last run, unless somebody else sits there now."""

@@ -76,12 +76,25 @@ class Kafka:
     """One Kafka node in its own folder. Start, stop, kill and start again; the data and the ports stay."""
 
     def __init__(
-        self, folder: Path, *, node_id: int = 1, voters: Mapping[int, int] | None = None, say: Progress = lambda _: None
+        self,
+        folder: Path,
+        *,
+        node_id: int = 1,
+        voters: Mapping[int, int] | None = None,
+        shared: Path | None = None,
+        door: int | None = None,
+        say: Progress = lambda _: None,
     ) -> None:
-        """Use `folder` for everything; `voters` maps node ids to controller ports when there is more than one node."""
+        """Use `folder` for everything; `voters` maps node ids to controller ports when there is more than one node.
+
+        Nodes of one cluster have certificate, passwords and cluster id in the folder `shared`. `door` is the port that
+        clients are told instead of the node's own, for a proxy that stands before it.
+        """
         self.folder = folder.absolute()
+        self._shared = (shared or folder).absolute()
         self._node_id = node_id
         self._voters = voters
+        self._door = door
         self._say = say
         self._aot: AotCache | None = None
         self._child = Child("kafka", folder=self.folder, log=self.folder / "kafka.log")
@@ -89,12 +102,12 @@ class Kafka:
     @property
     def bootstrap(self) -> str:
         """Host and port for clients (SASL_SSL, SCRAM-SHA-256)."""
-        return f"127.0.0.1:{self._ports().client}"
+        return f"127.0.0.1:{self._door or self._ports().client}"
 
     @property
     def cafile(self) -> Path:
         """PEM file of the authority that clients must trust."""
-        return self.folder / "ca.pem"
+        return self._shared / "ca.pem"
 
     @property
     def admin(self) -> Login:
@@ -119,7 +132,7 @@ class Kafka:
         """Come up and be ready for clients. Raises NotStarted with the last log lines, or NotFetched."""
         java, jars = find_java(), await asyncio.to_thread(kafka_jars, self._say)
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_certificate(self.folder)
+        write_certificate(self._shared)
         self._settle_ports()
         properties = self.folder / "server.properties"
         write_private(properties, self._properties().encode())
@@ -151,7 +164,7 @@ class Kafka:
     async def _format(self, run: list[Path | str], properties: Path) -> None:
         """Prepare the storage and its first two users. StorageTool prints salted secrets: its output is kept apart."""
         arguments = self.folder / ".format.args"
-        words = ["kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)]
+        words = ["kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c", str(properties)]
         for user in ("kafka", "admin"):
             words += ["--add-scram", f"SCRAM-SHA-256=[name={user},password={self._secrets()[user]}]"]
         # Java's own argument file, so that no password is seen in the list of processes.
@@ -177,7 +190,7 @@ class Kafka:
         while not is_listening(port):
             self._check_alive(deadline, f"nothing listens on port {port}")
             await asyncio.sleep(0.03)
-        admin = AdminClient(client_settings(self.bootstrap, self.cafile, self.admin))
+        admin = AdminClient(client_settings(f"127.0.0.1:{port}", self.cafile, self.admin))
         while True:
             try:
                 await asyncio.to_thread(admin.list_topics, timeout=2)
@@ -195,9 +208,11 @@ class Kafka:
     def _settle_ports(self) -> None:
         """Keep the ports of the last run; take others only when somebody else has them by now."""
         path = self.folder / "ports.json"
-        if path.exists() and all(is_free(port) for port in asdict(self._ports()).values()):
+        fixed = (self._voters or {}).get(self._node_id)
+        kept = path.exists() and all(is_free(port) for port in asdict(self._ports()).values())
+        if kept and fixed in {None, self._ports().controller}:
             return
-        controller = (self._voters or {}).get(self._node_id) or free_port()
+        controller = fixed or free_port()
         path.write_text(json.dumps(asdict(Ports(free_port(), controller, free_port()))))
 
     def _ports(self) -> Ports:
@@ -205,13 +220,20 @@ class Kafka:
 
     def _secrets(self) -> dict[str, str]:
         """The passwords of the super users, made at the first start."""
-        path = self.folder / "secrets.json"
+        path = self._shared / "secrets.json"
         if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._shared.mkdir(parents=True, exist_ok=True)
             made = {user: secrets.token_urlsafe(24) for user in ("kafka", "admin", "controller")}
             write_private(path, json.dumps(made).encode())
         found: dict[str, str] = json.loads(path.read_text())
         return found
+
+    def _cluster_id(self) -> str:
+        """The cluster's id, drawn when its first node is made."""
+        path = self._shared / "cluster.id"
+        if not path.exists():
+            path.write_text(_draw_cluster_id())
+        return path.read_text()
 
     def _properties(self) -> str:
         ports, passwords = self._ports(), self._secrets()
@@ -222,9 +244,9 @@ class Kafka:
             "controller.quorum.voters": ",".join(f"{node}@127.0.0.1:{port}" for node, port in sorted(voters.items())),
             "listeners": f"CLIENT://127.0.0.1:{ports.client},CONTROLLER://127.0.0.1:{ports.controller},"
             f"INTERNAL://127.0.0.1:{ports.internal}",
-            "advertised.listeners": f"CLIENT://127.0.0.1:{ports.client},INTERNAL://127.0.0.1:{ports.internal}",
+            "advertised.listeners": f"CLIENT://{self.bootstrap},INTERNAL://127.0.0.1:{ports.internal}",
             "log.dirs": self.folder / "data",
-            "ssl.keystore.location": self.folder / "server.pem",
+            "ssl.keystore.location": self._shared / "server.pem",
             "ssl.truststore.location": self.cafile,
             **_SECURITY,
             **_logins(passwords),
@@ -234,7 +256,7 @@ class Kafka:
         return "".join(f"{key}={value}\n" for key, value in settings.items())
 
 
-def _cluster_id() -> str:
+def _draw_cluster_id() -> str:
     """Draw a cluster id in Kafka's form: 16 bytes as unpadded URL-safe base64, never starting with a dash."""
     while True:
         drawn = base64.urlsafe_b64encode(uuid.UUID(bytes=secrets.token_bytes(16), version=4).bytes).decode().rstrip("=")

@@ -27,7 +27,7 @@ from deploy.local.tls import write_private
 _START_SECONDS = 60.0
 # Retryable multi-document transactions as this house uses them, and the floor of the chart: see the design, §6.
 _OLDEST = 6
-_SET = "rs0"
+SET = "rs0"
 # MongoDB's error codes.
 _UNAUTHORIZED = 13
 _ALREADY_INITIALIZED = 23
@@ -86,9 +86,15 @@ def _major(mongod: Path) -> int:
 class Mongo:
     """One mongod in its own folder. Start, stop, kill and start again; the data and the port stay."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use `folder` for everything."""
+    def __init__(self, folder: Path, *, shared: Path | None = None, door: int | None = None) -> None:
+        """Use `folder` for everything.
+
+        Members of one set have key and passwords in the folder `shared`, which makes this one of several: `MongoSet` joins
+        them. `door` is the port that clients and members are told instead of its own, for a proxy that stands before it.
+        """
         self.folder = folder.absolute()
+        self._shared = shared.absolute() if shared else self.folder
+        self._door = door
         self._child = Child("mongod", folder=self.folder, log=self.folder / "mongod.log")
 
     @property
@@ -101,10 +107,14 @@ class Mongo:
         """The process id while it runs."""
         return self._child.pid
 
+    @property
+    def host(self) -> str:
+        """Host and port that clients and other members are told."""
+        return f"127.0.0.1:{self._door or self.port}"
+
     def uri(self, user: str, password: str) -> str:
         """Return the address for a user; all users of the house live in `admin`."""
-        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        return f"mongodb://{login}@127.0.0.1:{self.port}/?replicaSet={_SET}&authSource=admin"
+        return address(user, password, self.host)
 
     @property
     def root_uri(self) -> str:
@@ -122,6 +132,15 @@ class Mongo:
 
     async def start(self) -> None:
         """Come up as a writable primary with authentication on. Raises NotStarted with the last log lines."""
+        await self.listen()
+        try:
+            await self._until_primary()
+        except BaseException:
+            await self._child.kill()
+            raise
+
+    async def listen(self) -> None:
+        """Start the process and return when it listens, whatever it is by then. Raises NotStarted."""
         mongod = await asyncio.to_thread(find_mongod)
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
@@ -129,11 +148,20 @@ class Mongo:
         await self._child.start(
             [mongod, *_OPTIONS, "--dbpath", data, "--port", str(self.port), "--keyFile", self._key()]
         )
+        deadline = time.monotonic() + _START_SECONDS
         try:
-            await self._until_primary()
+            while not is_listening(self.port):
+                self._check_alive(deadline, f"nothing listens on port {self.port}")
+                await asyncio.sleep(0.03)
         except BaseException:
             await self._child.kill()
             raise
+
+    def direct(self) -> AsyncMongoClient[dict[str, Any]]:
+        """A client without a login of this very process, past any proxy: for MongoDB's localhost exception and `hello`."""
+        return AsyncMongoClient(
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=5_000
+        )
 
     async def stop(self) -> None:
         """End it in order: SIGTERM, then SIGKILL."""
@@ -145,11 +173,7 @@ class Mongo:
 
     async def _until_primary(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not is_listening(self.port):
-            self._check_alive(deadline, f"nothing listens on port {self.port}")
-            await asyncio.sleep(0.03)
-        direct = f"mongodb://127.0.0.1:{self.port}/?directConnection=true"
-        async with AsyncMongoClient[dict[str, Any]](direct, serverSelectionTimeoutMS=5_000) as client:
+        async with self.direct() as client:
             made = self.folder / "root-made"
             if not made.exists():
                 await self._initiate(client)
@@ -187,7 +211,7 @@ class Mongo:
         """Tell the replica set of one its new port, when somebody else sat on the old one. Else do nothing."""
         if self.port == self._known_port():
             return
-        direct = self.root_uri.replace(f"replicaSet={_SET}", "directConnection=true")
+        direct = self.root_uri.replace(f"replicaSet={SET}", "directConnection=true")
         async with AsyncMongoClient[dict[str, Any]](direct, serverSelectionTimeoutMS=5_000) as client:
             try:
                 known = (await client.admin.command("replSetGetConfig"))["config"]
@@ -199,7 +223,7 @@ class Mongo:
 
     def _config(self, *, version: int) -> dict[str, Any]:
         member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
-        return {"_id": _SET, "version": version, "members": [member]}
+        return {"_id": SET, "version": version, "members": [member]}
 
     def _settle_port(self) -> None:
         """Keep the port of the last run; take another only when somebody else has it by now."""
@@ -219,17 +243,29 @@ class Mongo:
 
     def _key(self) -> Path:
         """The file by which members of a set know each other; with it, authorization is on."""
-        path = self.folder / "key"
+        path = self._shared / "key"
         if not path.exists():
             write_private(path, base64.b64encode(secrets.token_bytes(_KEY_BYTES)), mode=0o400)
         return path
 
     def _root_password(self) -> str:
-        path = self.folder / "secrets.json"
-        if not path.exists():
-            write_private(path, json.dumps({"root": secrets.token_urlsafe(24)}).encode())
-        found: dict[str, str] = json.loads(path.read_text())
-        return found["root"]
+        return root_password(self._shared)
+
+
+def root_password(folder: Path) -> str:
+    """The password of root, drawn when it is first asked for."""
+    path = folder / "secrets.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_private(path, json.dumps({"root": secrets.token_urlsafe(24)}).encode())
+    found: dict[str, str] = json.loads(path.read_text())
+    return found["root"]
+
+
+def address(user: str, password: str, *hosts: str) -> str:
+    """The address of a set for a user."""
+    login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+    return f"mongodb://{login}@{','.join(hosts)}/?replicaSet={SET}&authSource=admin"
 
 
 async def _is_primary(client: AsyncMongoClient[dict[str, Any]]) -> bool:
@@ -244,7 +280,7 @@ _OPTIONS = (
     "127.0.0.1",
     "--nounixsocket",
     "--replSet",
-    _SET,
+    SET,
     "--wiredTigerCacheSizeGB",
     "0.5",
     "--oplogSize",
