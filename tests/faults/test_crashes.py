@@ -70,7 +70,9 @@ async def test_packages_webhooks_and_mails_survive_a_death_in_each_of_their_thre
     async with place.kept_up():
         cases = [await _asked_at(place, point) for point in ACTS]
         for case, point in zip(cases, ACTS, strict=True):
-            arm(place, point, "notify", "delivery-worker")
+            # The first act may be about somebody without an address, whom no mail is sent to.
+            arm(place, f"{point}:2", "notify")
+            arm(place, point, "delivery-worker")
             await place.sign(case)
             await place.until_dead("notify", "delivery-worker")
         for case in cases:
@@ -79,7 +81,7 @@ async def test_packages_webhooks_and_mails_survive_a_death_in_each_of_their_thre
         # Whoever dies between the act and its record acts again; which of the three it was is not for us to say.
         await until(lambda: any(len(case.to.told_of(case.request_id)) > 1 for case in cases), seconds=PATIENCE)
         mailed = [caught for case in cases for caught in (await place.mails(case.request_id)).values()]
-        assert max(map(len, mailed)) > 1
+        assert any(len(mails) > 1 for mails in mailed), "no mail that was not recorded was sent again"
         for case in cases:
             await place.judge(case)
 
