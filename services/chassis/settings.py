@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     """The origin under which people and recipients reach the house."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="PLACET_LOG_LEVEL")
     traces_file: Path | None = Field(None, validation_alias="PLACET_TRACES_FILE")
+    clock_file: Path | None = Field(None, validation_alias="PLACET_CLOCK_FILE")
+    """Makes the clock wrong, in local mode only (`services.chassis.clock` reads it itself)."""
     otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
 
     kafka_bootstrap: str = Field("", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
@@ -114,6 +116,8 @@ class Settings(BaseSettings):
 
     def faults(self, role: Role) -> Iterator[str]:
         """What keeps a process of one role (never `all`) from starting. A service adds its own by overriding."""
+        if self.strict and self.clock_file is not None:
+            yield "PLACET_CLOCK_FILE makes the clock wrong for a test: outside local mode it must not be set."
         yield from self._public_faults(role)
         yield from self._kafka_faults(role)
         yield from _mongodb_faults(f"PLACET_MONGODB_{role.upper()}_URI", self.mongodb_uri(role), strict=self.strict)

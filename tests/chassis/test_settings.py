@@ -43,7 +43,14 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[...
             if value is not None:
                 monkeypatch.setenv(name, value)
 
-    for name in ("PLACET_PORT", "PLACET_LOG_LEVEL", "PLACET_TRACES_FILE", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+    unset = (
+        "PLACET_PORT",
+        "PLACET_LOG_LEVEL",
+        "PLACET_TRACES_FILE",
+        "PLACET_CLOCK_FILE",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    )
+    for name in unset:
         monkeypatch.delenv(name, raising=False)
     return put
 
@@ -192,3 +199,10 @@ def test_kafka_without_logins_is_for_local_mode_alone(environment: Callable[...,
     Notify.read(Role.RELAY)
     environment(**bare)
     assert len(faults(Role.RELAY)) == 1
+
+
+def test_a_clock_that_can_be_made_wrong_is_for_local_mode_only(environment: Callable[..., None]) -> None:
+    environment(PLACET_CLOCK_FILE="/tmp/clock")
+    assert [fault for fault in faults(Role.ALL) if fault.startswith("PLACET_CLOCK_FILE ")]
+    environment(PLACET_CLOCK_FILE="/tmp/clock", PLACET_MODE="local")
+    assert Notify.read(Role.ALL).clock_file == Path("/tmp/clock")
