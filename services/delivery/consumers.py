@@ -139,10 +139,12 @@ async def watermark_passed(messages: Sequence[Message[WatermarkPassed]]) -> Sequ
 
 
 def _watermark(message: Message[WatermarkPassed]) -> Job:
-    partition = str(message.event.partition)
+    partition, now = str(message.event.partition), clock.now()
 
     def decide(known: Known) -> Verdict:
-        return domain.pass_watermark(known.one(WATERMARKS, partition), partition=partition, at=message.event.at)
+        return domain.pass_watermark(
+            known.one(WATERMARKS, partition), partition=partition, at=message.event.at, now=now
+        )
 
     return _job(message, decide, One(WATERMARKS, partition))
 

@@ -6,6 +6,7 @@ from contracts.identity.v1 import OrganizationRecorded, PersonRecorded
 from contracts.problem import Reason
 from contracts.types import PersonKind, RightsHolder
 from services.chassis.decision import Decision, Refusal
+from services.delivery.domain.disclosing import SKEW
 from services.delivery.domain.state import Organization, Student, Watermark
 
 OLD_NEWS = Refusal(Reason.CONFLICT, "newer news is known already")
@@ -43,8 +44,17 @@ def know_student(known: Student | None, event: PersonRecorded) -> Decision[Stude
     )
 
 
-def pass_watermark(known: Watermark | None, *, partition: str, at: datetime) -> Decision[Watermark] | Refusal:
-    """The newest watermark of a partition stands; an older one proves nothing new."""
-    if known is not None and known.at >= at:
+def pass_watermark(
+    known: Watermark | None, *, partition: str, at: datetime, now: datetime
+) -> Decision[Watermark] | Refusal:
+    """The newest watermark of a partition stands; an older one proves nothing new.
+
+    One from our future proves nothing at all: a clock is wrong. It is not taken, and when it was taken before our own clock
+    went back, today's stands in its place. Kept, it would close every door until its day, and open one on stale news then.
+    """
+    latest = now + SKEW
+    if at > latest:
+        return Refusal(Reason.CONFLICT, "the watermark lies in our future: the clocks disagree")
+    if known is not None and at <= known.at <= latest:
         return OLD_NEWS
     return Decision(Watermark(partition=partition, at=at))

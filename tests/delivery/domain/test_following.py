@@ -35,10 +35,27 @@ def test_old_news_of_a_student_is_refused() -> None:
     assert isinstance(know_student(student(version=1), person_recorded(version=1)), Refusal)
 
 
+def passed(known: Watermark | None, seconds: float) -> Decision[Watermark] | Refusal:
+    """A watermark of that many seconds from now."""
+    return pass_watermark(known, partition="0", at=AT + timedelta(seconds=seconds), now=AT)
+
+
 def test_the_newest_watermark_of_a_partition_stands() -> None:
-    known = Watermark(partition="0", at=AT)
-    assert isinstance(pass_watermark(known, partition="0", at=AT), Refusal)
-    assert isinstance(pass_watermark(known, partition="0", at=AT - timedelta(seconds=5)), Refusal)
-    newer = pass_watermark(known, partition="0", at=AT + timedelta(seconds=5))
+    known = Watermark(partition="0", at=AT - timedelta(seconds=5))
+    assert isinstance(passed(known, -5), Refusal)
+    assert isinstance(passed(known, -10), Refusal)
+    newer = passed(known, 0)
     assert isinstance(newer, Decision)
-    assert newer.state.at == AT + timedelta(seconds=5)
+    assert newer.state.at == AT
+
+
+def test_a_watermark_from_our_future_is_not_taken() -> None:
+    assert isinstance(passed(None, 4), Decision), "clocks are never quite alike"
+    assert isinstance(passed(None, 600), Refusal)
+
+
+def test_a_watermark_taken_when_our_clock_was_ahead_gives_way_to_todays() -> None:
+    ahead = Watermark(partition="0", at=AT + timedelta(minutes=10))
+    todays = passed(ahead, -1)
+    assert isinstance(todays, Decision)
+    assert todays.state.at == AT - timedelta(seconds=1)
