@@ -28,8 +28,7 @@ GUARDIAN_WORDS = (
     "and agreed in writing that it goes to {}."
 )
 STUDENT_WORDS = (
-    "The student is 18 or older and holds the rights in this record. "
-    "The student agreed in writing that it goes to {}."
+    "The student is 18 or older and holds the rights in this record. The student agreed in writing that it goes to {}."
 )
 RECIPIENTS = (
     ("org_college", "a college the student applies to", Purpose.ADMISSION),
@@ -63,9 +62,7 @@ class Export:
     grants: list[Grant] = field(default_factory=list)
     seals: list[Json] = field(default_factory=list)
     consent_keys: Json = field(default_factory=lambda: public(CONSENT, BEFORE))
-    issuer_keys: Json = field(
-        default_factory=lambda: public(*ISSUERS, origin="https://placet.example/records/keys#")
-    )
+    issuer_keys: Json = field(default_factory=lambda: public(*ISSUERS, origin="https://placet.example/records/keys#"))
 
     def disclose(self, number: int) -> None:
         """A student with a sealed version, a package of it, a grant, and the row of its disclosure."""
@@ -116,15 +113,15 @@ class Export:
             iat=int(at.timestamp()),
             exp=int((at + timedelta(days=180)).timestamp()),
             sub=package["student_id"],
-            request_id=f"req_{number}",  # type: ignore[arg-type]
-            school_id=SCHOOL,  # type: ignore[arg-type]
+            request_id=f"req_{number}",
+            school_id=SCHOOL,
             transcript_id=package["transcript_id"],
             transcript_version=1,
             transcript_digest=package["transcript_digest"],
             selection=Selection(parts=tuple(package["parts"])),
             package_id=package["package_id"],
             package_digest=package["digest"],
-            recipient_id=recipient,  # type: ignore[arg-type]
+            recipient_id=recipient,
             purpose=purpose,
             basis=basis,
             grantor=Grantor(
@@ -168,10 +165,10 @@ class Export:
 
     def reseal(self, what: str, number: int, **changes: Any) -> None:
         """Change a line of the seals, with the hash that then fits."""
-        for line in self.seals:
-            if line["what"] == what and line["transcript_id"] == f"trn_{number}":
-                line |= changes
-                line["hash"] = hash_of(line)
+        for seal in self.seals:
+            if seal["what"] == what and seal["transcript_id"] == f"trn_{number}":
+                seal.update(changes)
+                seal["hash"] = hash_of(seal)
 
     def chain(self, start: int = 0) -> None:
         """Hash every row from `start` on anew: what anybody can do who can write the file."""
