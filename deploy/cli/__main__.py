@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import asides, audit, doctor, houses, importing, relay, topics, tracing, verifying
+from deploy.cli import asides, audit, doctor, houses, importing, promises, relay, topics, tracing, verifying
 
 app = typer.Typer(
     name="placet",
@@ -19,6 +19,7 @@ app.command("doctor")(doctor.doctor)
 app.command("import")(importing.import_files)
 app.command("follow")(tracing.follow)
 app.command("verify")(verifying.verify)
+app.command("promises")(promises.promises)
 app.command("topics")(topics.topics)
 app.add_typer(audit.app, name="audit")
 app.add_typer(asides.app, name="aside")

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -95,7 +96,7 @@ async def signed_in(browser: Browser, world: World, person: Person) -> Reader:
     return reader
 
 
-async def asked(world: World, college: Receiver, **more: object) -> tuple[Family, str]:
+async def asked(world: World, college: Receiver, **more: Any) -> tuple[Family, str]:
     family = await world.family()
     request = await world.ask(family, college, **more)
     await acts.until(family.student, request["request_id"], lambda one: one["package_digest"] is not None)
@@ -268,7 +269,7 @@ async def test_p9_a_recipients_reader_sees_what_arrived_and_opens_it(
     assert [one for one in reader.complaints if "404" not in one] == []
 
 
-def reader_cookie(world: World, recipient: Receiver):  # type: ignore[no-untyped-def]
+def reader_cookie(world: World, recipient: Receiver) -> Any:
     """A session of somebody who reads for this recipient."""
     raw = (world.house.folder / "keys" / "identity" / "identity.private.jwks.json").read_text()
     key = KeySet.import_key_set(json.loads(raw)).keys[0]
@@ -284,8 +285,13 @@ def reader_cookie(world: World, recipient: Receiver):  # type: ignore[no-untyped
         csrf=ids.new("csrf"),
         name="R",
     )
-    return {"name": COOKIE, "value": make_session(claims, key), "url": world.house.public_url.replace("http:", "https:"), "secure": True}
+    return {
+        "name": COOKIE,
+        "value": make_session(claims, key),
+        "url": world.house.public_url.replace("http:", "https:"),
+        "secure": True,
+    }
 
 
-async def cookies(context: BrowserContext):  # type: ignore[no-untyped-def]
-    return {one["name"]: one for one in await context.cookies()}
+async def cookies(context: BrowserContext) -> dict[str, Any]:
+    return {str(one["name"]): one for one in await context.cookies()}

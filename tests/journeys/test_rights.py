@@ -182,12 +182,12 @@ async def calls(asked: list[tuple[Caller, Operation, Known]]) -> list[Answer]:
 
     async def one(who: Caller, operation: Operation, known: Known) -> Answer:
         headers = {"accept": "application/json"} | ({"authorization": f"Bearer {who.token}"} if who.token else {})
-        data = {"data": b"x"} if not operation.takes_json and operation.method in {"PUT", "POST"} else {}
+        data = b"x" if not operation.takes_json and operation.method in {"PUT", "POST"} else None
         body: Json = operation.body(known)
         async with (
             gate,
             who.web.request(
-                operation.method, who.origin + operation.address(known), json=body, headers=headers, **data
+                operation.method, who.origin + operation.address(known), json=body, data=data, headers=headers
             ) as answer,
         ):
             text = await answer.text(errors="replace")

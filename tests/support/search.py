@@ -7,6 +7,7 @@ keeps ours as they were sent. What a recipient keeps and what a mailbox holds is
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
@@ -16,7 +17,7 @@ from tests.support.house import World
 from tests.support.town import Words
 
 FOLDERS = ("mongo", "kafka", "vault", "logs", "traces")
-_RAW = CodecOptions(document_class=RawBSONDocument)
+_RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
 
 
 async def found_in(world: World, words: Words) -> list[str]:
