@@ -34,7 +34,7 @@ _PURPOSES: Mapping[str, tuple[Purpose, ...]] = {
     "a scholarship or aid body": (Purpose.SCHOLARSHIP, Purpose.FINANCIAL_AID),
     "an employer": (Purpose.EMPLOYMENT,),
 }
-"""For each kind of recipient, as the signed words name it, what it may be sent a record for (PRODUCT table of grounds)."""
+"""For each kind of recipient, as the signed words name it, what it may be sent a record for."""
 
 
 class Forged(Exception):
