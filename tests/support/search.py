@@ -32,7 +32,7 @@ async def found_in(world: World, words: Words) -> list[str]:
 async def _in_documents(world: World, words: Words) -> AsyncIterator[str]:
     for database in await world.documents.list_database_names():
         for name in await world.documents[database].list_collection_names():
-            collection = world.documents[database].get_collection(name, codec_options=_RAW)
+            collection: Any = world.documents[database].get_collection(name, codec_options=_RAW)
             try:
                 kept = [document.raw async for document in collection.find({}, batch_size=1_000)]
             except OperationFailure:
