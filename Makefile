@@ -32,8 +32,9 @@ down: $(READY) ## Stop it
 demo: $(READY) ## The main job, from import to acknowledged delivery, with a live account of it
 	@$(BIN)/placet demo
 
-test: $(READY) ## Every test, on a real Kafka and a real MongoDB
-	@$(BIN)/python -m pytest -q
+test: $(READY) ## Every test, on a real Kafka and a real MongoDB; and the coverage of each room
+	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=json:.local/coverage.json --cov-report=
+	@$(BIN)/python -m tests.coverage_gate .local/coverage.json
 
 test-fast: $(READY) ## Only the tests that need no sockets
 	@$(BIN)/python -m pytest -q -m "not connected"
