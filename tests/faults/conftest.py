@@ -29,3 +29,11 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
                 await receiver.close()
     finally:
         await house.stop()
+
+
+@pytest.fixture(autouse=True)
+async def all_is_well(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """What one test broke is whole again before the next one, however it ended: nothing armed, everything up."""
+    yield
+    if "place" in request.fixturenames:
+        await request.getfixturevalue("place").mend()

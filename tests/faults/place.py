@@ -248,6 +248,14 @@ class Place:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
 
+    async def mend(self) -> None:
+        """Disarm every process, and start what is not there."""
+        for process in PROCESSES:
+            (self.house.folder / "failpoints" / process).unlink(missing_ok=True)
+        for process in PROCESSES:
+            if self.house.service_process(process).pid is None:
+                await self.house.start_service(process)
+
     async def hasten(self) -> None:
         """A minute and a half goes by for what was claimed a few seconds ago and not recorded: the claim has ended."""
         for (service, collection), claim in CLAIMS.items():

@@ -22,6 +22,14 @@ async def test_delivery_discloses_nothing_that_it_can_not_know_to_stand(place: P
     for case in (kept, taken_back):
         await place.sign(case)
         await place.until_told(case)
+    await _night(place, kept, taken_back)
+    await place.finish(kept)
+    await place.judge(kept)
+    assert await _opening(place, taken_back) == 410
+    assert not await place.ledger(taken_back.request_id)
+
+
+async def _night(place: Place, kept: Case, taken_back: Case) -> None:
     await place.house.stop_service("delivery-worker")
     await place.take_back(taken_back)
     since = clock.seconds()
@@ -37,10 +45,6 @@ async def test_delivery_discloses_nothing_that_it_can_not_know_to_stand(place: P
     assert await _opening(place, kept) == 503
 
     await place.house.start_service("consent")
-    await place.finish(kept)
-    await place.judge(kept)
-    assert await _opening(place, taken_back) == 410
-    assert not await place.ledger(taken_back.request_id)
 
 
 async def _until_refused_for_good(place: Place, case: Case) -> int:

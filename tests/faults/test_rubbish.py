@@ -34,7 +34,7 @@ def rubbish_for(topic: str) -> dict[str, Wired]:
     foreign = "consent.request.opened.v1" if not topic.startswith("consent") else "records.transcript.sealed.v1"
     huge = _with(headers, "ce_causationid", b"x" * 100_000)
     return {
-        "ce_type is missing": Wired(topic, None, None, ()),
+        "ce_type is missing": Wired(topic, None, b"", ()),
         "ce_type is missing, empty": Wired(topic, os.urandom(16), os.urandom(2_000), ()),
         "a header is not UTF-8": Wired(topic, key, value, _with(headers, "ce_type", b"\xff\xfe\x80")),
         "ce_specversion": Wired(topic, key, value, _with(headers, "ce_specversion", b"9.9")),
