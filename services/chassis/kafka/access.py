@@ -23,6 +23,7 @@ class KafkaAccess:
     """Where the brokers are and as whom we come. Outside local mode the settings allow nothing below SASL_SSL."""
 
     bootstrap: str
+    """`host:port`, with commas between several brokers."""
     user: str
     password: str = field(repr=False)
     cafile: Path | None = None
@@ -31,7 +32,7 @@ class KafkaAccess:
 
     def client_settings(self) -> dict[str, Any]:
         """Keyword arguments that every aiokafka client takes."""
-        settings: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "security_protocol": self.security}
+        settings: dict[str, Any] = {"bootstrap_servers": self.addresses, "security_protocol": self.security}
         if self.security.startswith("SASL"):
             settings |= {
                 "sasl_mechanism": "SCRAM-SHA-256",
@@ -41,6 +42,11 @@ class KafkaAccess:
         if self.tls:
             settings["ssl_context"] = self.ssl_context()
         return settings
+
+    @property
+    def addresses(self) -> list[str]:
+        """Each broker's own. FastStream does not take a text with commas apart."""
+        return [address.strip() for address in self.bootstrap.split(",") if address.strip()]
 
     @property
     def tls(self) -> bool:
@@ -76,10 +82,16 @@ async def diagnose(access: KafkaAccess) -> Trouble | None:
 
     Says nothing about rights on topics and groups: Kafka tells those only to who uses them.
     """
-    host, _, port = access.bootstrap.split(",", 1)[0].strip().rpartition(":")
-    if not host or not port.isdigit():
+    places = [address.rpartition(":") for address in access.addresses]
+    if not places or not all(host and port.isdigit() for host, _, port in places):
         return Trouble(Cause.SETTINGS, f"KAFKA_BOOTSTRAP_SERVERS is {access.bootstrap!r}: write host:port")
-    return await _refused(host, int(port)) or await _not_tls(access, host, int(port)) or await _not_us(access)
+    trouble: Trouble | None = None
+    for host, _, port in places:
+        # One that is away keeps nobody from the others.
+        trouble = await _refused(host, int(port))
+        if trouble is None:
+            return await _not_tls(access, host, int(port)) or await _not_us(access)
+    return trouble
 
 
 async def _refused(host: str, port: int) -> Trouble | None:

@@ -123,7 +123,7 @@ def build_broker(access: KafkaAccess, *, client_id: str, drain_seconds: float) -
     speaks.setLevel(logging.WARNING)
     speaks.addFilter(_is_news)
     return KafkaBroker(
-        access.bootstrap,
+        access.addresses,
         security=security,
         client_id=client_id,
         consumer_only=True,

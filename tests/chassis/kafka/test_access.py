@@ -12,6 +12,7 @@ from deploy.local.process import free_port
 from deploy.local.tls import write_certificate
 from services.chassis.kafka.access import Cause, KafkaAccess, Trouble, diagnose
 from services.chassis.kafka.chatter import hush
+from services.chassis.kafka.polling import build_broker
 from tests.support.stage import access
 
 
@@ -32,6 +33,24 @@ async def test_a_broker_that_is_down(authorized: Kafka) -> None:
     found = await trouble(replace(access(authorized), bootstrap=f"127.0.0.1:{free_port()}"))
     assert found.cause is Cause.DOWN
     assert "nobody answers" in found.sentence
+
+
+@pytest.mark.connected
+async def test_one_broker_of_several_that_is_down_keeps_nobody_from_the_others(authorized: Kafka) -> None:
+    asked = access(authorized, "consent-relay")
+    assert await diagnose(replace(asked, bootstrap=f"127.0.0.1:{free_port()}, {asked.bootstrap}")) is None
+
+
+def test_every_client_is_told_each_broker_by_itself() -> None:
+    asked = KafkaAccess("one:9093, two:9093,three:9093", "user", "password", security="SASL_PLAINTEXT")
+    wanted = ["one:9093", "two:9093", "three:9093"]
+    assert asked.client_settings()["bootstrap_servers"] == wanted
+    assert build_broker(asked, client_id="test", drain_seconds=1).specification.url == wanted
+
+
+async def test_an_address_without_a_port_is_told_as_a_setting() -> None:
+    found = await trouble(KafkaAccess("one:9093,two", "user", "password"))
+    assert found.cause is Cause.SETTINGS
 
 
 @pytest.mark.connected
