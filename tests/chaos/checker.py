@@ -82,7 +82,7 @@ class Case:
     def verified(self, token: str) -> Grant | None:
         """The grant, if consent signed it: at the moment that it names itself, whatever the time is now."""
         try:
-            claims = json.loads(_unpadded(token.split(".")[1]))
+            claims = json.loads(unpadded(token.split(".")[1]))
             return grants.verify(
                 token, self._keys, audience="delivery", now=datetime.fromtimestamp(int(claims["iat"]), UTC)
             )
@@ -113,7 +113,7 @@ class Case:
         return Breach(rule, how, tuple(self.history.about(*ids)))
 
 
-def _unpadded(text: str) -> bytes:
+def unpadded(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
