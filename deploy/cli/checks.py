@@ -187,7 +187,7 @@ def _lags(broker: Broker) -> Iterator[Line]:
             yield unasked("lag", f"{service}: {lag}")
         elif not lag.moving:
             yield broken(
-                "lag", f"{service} has {lag.behind} records to read and does not go on: see its log, restart its worker"
+                "lag", f"{service} has {lag.behind} unread and does not go on: see its log, restart its worker"
             )
         elif lag.behind > MAX_LAG:
             yield broken("lag", f"{service} is {lag.behind} records behind, but going on: give it time or more workers")

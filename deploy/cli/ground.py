@@ -8,6 +8,7 @@ import smtplib
 import ssl
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from confluent_kafka.admin import AdminClient
 from cryptography import x509
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -33,7 +36,6 @@ from services.chassis.store.shelf import ASIDE, OUTBOX
 _PATIENCE = 5.0
 # Consumers commit at every poll batch, and wait half a second at the most for one.
 _LOOK_AGAIN_AFTER, _LOOKS = 0.5, 6
-_SPEC: Any = OffsetSpec  # untyped in its library
 # MongoDB's error codes.
 _NOT_AUTHORIZED = 13
 _NO_LOGIN = 18
@@ -81,15 +83,12 @@ class Replica:
 
 async def look_at_broker(access: Access) -> Broker:
     """Gather the facts about Kafka."""
-    trouble, ends = await asyncio.gather(
-        diagnose(KafkaAccess(access.bootstrap, access.user, access.password, access.cafile, _security(access))),
-        asyncio.to_thread(certificate_end, access.bootstrap),
-    )
+    kafka = KafkaAccess(access.bootstrap, access.user, access.password, access.cafile, _security(access))
+    trouble, ends = await asyncio.gather(diagnose(kafka), asyncio.to_thread(certificate_end, access.bootstrap))
     if trouble is not None:
         return Broker(trouble, ends, {}, {})
-    client = AdminClient(admin_settings(access))
-    topics = await asyncio.to_thread(_partitions, client)
-    return Broker(None, ends, topics, await _lags(client, topics))
+    topics = await asyncio.to_thread(_partitions, AdminClient(admin_settings(access)))
+    return Broker(None, ends, topics, await _lags(kafka, topics))
 
 
 def certificate_end(bootstrap: str) -> datetime | None:
@@ -110,24 +109,35 @@ def _partitions(client: AdminClient) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in client.list_topics(timeout=_PATIENCE).topics.items()}
 
 
-async def _lags(client: AdminClient, topics: Mapping[str, int]) -> dict[str, Lag | str]:
-    """Look again where somebody is behind: behind and going on is not behind and stuck."""
-    first = {service: await asyncio.to_thread(_behind, client, service, topics) for service in SERVICES}
-    late = {service: seen[1] for service, seen in first.items() if not isinstance(seen, str) and seen[0]}
-    found: dict[str, Lag | str] = {
-        service: seen if isinstance(seen, str) else Lag(0, moving=True) for service, seen in first.items()
-    }
-    for _ in range(_LOOKS if late else 0):
-        await asyncio.sleep(_LOOK_AGAIN_AFTER)
-        for service, before in late.items():
-            then = await asyncio.to_thread(_behind, client, service, topics)
-            found[service] = then if isinstance(then, str) else Lag(then[0], moving=not then[0] or then[1] > before)
-        if not any(isinstance(lag, Lag) and not lag.moving for lag in found.values()):
-            break
+async def _lags(kafka: KafkaAccess, topics: Mapping[str, int]) -> dict[str, Lag | str]:
+    """Look again where somebody is behind: behind and going on is not behind and stuck.
+
+    With aiokafka: librdkafka 2.x ends the process (SIGSEGV in OffsetFetch) when a coordinator is just starting.
+    """
+    settings = {**kafka.client_settings(), "request_timeout_ms": int(_PATIENCE * 1000)}
+    admin = AIOKafkaAdminClient(**settings)
+    reader = AIOKafkaConsumer(**settings, enable_auto_commit=False)
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(admin.close)
+        closing.push_async_callback(reader.stop)
+        await admin.start()
+        await reader.start()
+        first = {service: await _behind(admin, reader, service, topics) for service in SERVICES}
+        late = {service: seen[1] for service, seen in first.items() if not isinstance(seen, str) and seen[0]}
+        found: dict[str, Lag | str] = {
+            service: seen if isinstance(seen, str) else Lag(0, moving=True) for service, seen in first.items()
+        }
+        for _ in range(_LOOKS if late else 0):
+            await asyncio.sleep(_LOOK_AGAIN_AFTER)
+            for service, before in late.items():
+                then = await _behind(admin, reader, service, topics)
+                found[service] = then if isinstance(then, str) else Lag(then[0], moving=not then[0] or then[1] > before)
+            if not any(isinstance(lag, Lag) and not lag.moving for lag in found.values()):
+                break
     return found
 
 
-def _behind(client: AdminClient, service: str, topics: Mapping[str, int]) -> tuple[int, int] | str:
+async def _behind(admin: Any, reader: Any, service: str, topics: Mapping[str, int]) -> tuple[int, int] | str:
     """Return how many records wait for a group, and the sum of where it stands; or why not."""
     places = [
         TopicPartition(topic.name, number) for topic in heard_by(service) for number in range(topics.get(topic.name, 0))
@@ -135,22 +145,14 @@ def _behind(client: AdminClient, service: str, topics: Mapping[str, int]) -> tup
     if not places:
         return 0, 0
     try:
-        asked = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group(service), places)])
-        stands = {
-            (one.topic, one.partition): one.offset for one in asked[group(service)].result(_PATIENCE).topic_partitions
-        }
-        begin, end = (
-            {(place.topic, place.partition): future.result(_PATIENCE).offset for place, future in asked_of.items()}
-            for asked_of in (
-                client.list_offsets(dict.fromkeys(places, _SPEC.earliest())),
-                client.list_offsets(dict.fromkeys(places, _SPEC.latest())),
-            )
-        )
-    except (KafkaException, TimeoutError) as why:
-        return f"its group {group(service)} can't be asked ({why})"
+        async with asyncio.timeout(_PATIENCE):
+            stands = await admin.list_consumer_group_offsets(group(service), partitions=places)
+            begin, end = await reader.beginning_offsets(places), await reader.end_offsets(places)
+    except (KafkaError, TimeoutError) as why:
+        return f"its group {group(service)} can't be asked ({type(why).__name__})"
     # A group that has never committed stands at the beginning (consumers start with `earliest`).
-    at = {place: max(stands.get(place, -1), begin[place]) for place in end}
-    return sum(end[place] - at[place] for place in end), sum(at.values())
+    at = {place: max(stands[place].offset if place in stands else -1, begin[place]) for place in places}
+    return sum(end[place] - at[place] for place in places), sum(at.values())
 
 
 async def look_at_replica(access: Access, root_uri: str | None) -> Replica:

@@ -140,7 +140,7 @@ def test_a_stricter_mode_is_no_fault():
         ({"certificate_ends": NOW + timedelta(days=13)}, "certificate: Kafka's expires on 2026-07-14, in 13 days"),
         ({"topics": {**BROKER.topics, "consent.requests": 2}}, "topics: consent.requests has 2 partitions, not 4"),
         ({"lags": {"records": Lag(1_001, moving=True)}}, "lag: records is 1001 records behind, but going on"),
-        ({"lags": {"records": Lag(3, moving=False)}}, "lag: records has 3 records to read and does not go on"),
+        ({"lags": {"records": Lag(3, moving=False)}}, "lag: records has 3 unread and does not go on"),
     ],
     ids=["login", "expired", "expires", "partitions", "behind", "stuck"],
 )

@@ -33,6 +33,7 @@ from deploy.local.house import House
 from deploy.local.kafka import client_settings
 from services.chassis import clock
 from tests.deploy.local.conftest import dummy_house
+from tests.deploy.local.wire import KafkaUser
 
 pytestmark = [
     pytest.mark.connected,
@@ -63,6 +64,12 @@ def locked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def root(house: House) -> AsyncMongoClient[dict[str, Any]]:
     return AsyncMongoClient(house.mongo.root_uri, tz_aware=True)
+
+
+async def remove(house: House, topic: str) -> None:
+    admin = AdminClient(client_settings(house.kafka.bootstrap, house.kafka.cafile, house.kafka.admin))
+    await asyncio.to_thread(admin.delete_topics([topic])[topic].result, 10)
+    await asyncio.sleep(0.5)  # until the broker's answers leave it out
 
 
 async def broken(house: House) -> list[str]:
@@ -127,14 +134,26 @@ async def test_mongod_down(house: House):
 
 
 async def test_missing_topic(house: House):
-    admin = AdminClient(client_settings(house.kafka.bootstrap, house.kafka.cafile, house.kafka.admin))
-    await asyncio.to_thread(admin.delete_topics(["records.releases"])["records.releases"].result, 10)
-    await asyncio.sleep(0.5)
+    await remove(house, "records.releases")
     try:
         said = await broken(house)
     finally:
         await house._authorize()
     assert any("topics: records.releases is missing: `placet up` makes" in line for line in said)
+
+
+async def test_readers_that_do_not_go_on(house: House):
+    relay = KafkaUser(house.kafka, house.credentials.kafka_login("delivery-relay"))
+    assert await relay.write("delivery.deliveries", b"x") is None
+    try:
+        said = await broken(house)  # dummies read nothing
+    finally:
+        await remove(house, "delivery.deliveries")
+        await house._authorize()
+    assert said == [
+        f"lag: {reader} has 1 unread and does not go on: see its log, restart its worker"
+        for reader in ("consent", "records", "notify")
+    ]
 
 
 async def test_private_key_that_others_can_read(house: House):
