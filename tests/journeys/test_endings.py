@@ -86,6 +86,15 @@ async def test_a_hold_that_is_outlived_by_a_revocation_releases_nothing(world: W
     await acts.sign(family.signer, request["request_id"])
     await world.until_stage(family, request["request_id"], "on-hold")
     await acts.take_back(family.signer, request["request_id"])
+
+    async def has_ended() -> bool:
+        return bool(
+            await world.documents["records"]["releases"].count_documents(
+                {"_id": request["request_id"], "status": "ended"}
+            )
+        )
+
+    await until(has_ended, "records to hear that it was taken back")
     await registrar.call("DELETE", path)
     end = await world.release(await world.family(), college)
     assert end["stage"] == "acknowledged", "others go on"

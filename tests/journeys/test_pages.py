@@ -62,6 +62,7 @@ class Reader:
         SCREENS.mkdir(parents=True, exist_ok=True)
         for width in WIDTHS:
             await self.page.set_viewport_size(ViewportSize(width=width, height=900))
+            await self.page.wait_for_load_state("load")
             wide = await self.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{name} is {wide} pixels wide on a screen of {width}"
             await self.page.screenshot(path=SCREENS / f"{name}-{width}.png", full_page=True)

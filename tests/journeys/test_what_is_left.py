@@ -4,11 +4,33 @@ import base64
 
 import pytest
 
+from contracts import grant
+from services.chassis import clock
+from services.chassis.keys.sealing import KeyFile
 from tests.support.house import World
 from tests.support.search import found_in
 from tests.support.town import NEVER_IMPORTED, Words, canaries
 
 pytestmark = pytest.mark.connected
+
+
+async def test_p14_every_release_delivery_and_disclosure_rests_on_an_approval_of_those_bytes(world: World) -> None:
+    """Over everything that all journeys have left: each is traced back to the request that consent approved."""
+    keys = KeyFile(world.house.folder / "keys" / "delivery" / "consent.public.jwks.json").keys()
+    approved = {row["_id"]: row async for row in world.documents["consent"]["requests"].find({"grant": {"$ne": None}})}
+    traced = 0
+    for service, name in (("delivery", "deliveries"), ("delivery", "ledger"), ("records", "releases")):
+        async for row in world.documents[service][name].find({"grant": {"$ne": None}}):
+            request = approved[row.get("request_id", row["_id"])]
+            granted = grant.verify(row["grant"], keys, audience=service, now=clock.now())
+            assert row["grant"] == request["grant"]
+            assert granted.package_digest == request["package"]["digest"]
+            assert granted.recipient_id == request["recipient_id"]
+            assert "approved" in [one["what"] for one in request["story"]]
+            traced += 1
+    assert traced > 0
+    async for row in world.documents["consent"]["requests"].find({"grant": None}):
+        assert not await world.documents["delivery"]["deliveries"].count_documents({"request_id": row["_id"]})
 
 
 async def test_p4_no_name_address_birth_date_mark_or_text_stands_in_clear_anywhere(world: World) -> None:
