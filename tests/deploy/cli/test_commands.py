@@ -57,6 +57,15 @@ class Toys:
 
         await until(heard)
 
+    async def emptied(self) -> None:
+        """Wait until consent's relay has marked all as sent: that is after the readers have heard it."""
+
+        async def marked() -> bool:
+            async with self.root() as client:
+                return await client["consent"]["outbox"].count_documents({"sent": False, "barrier": False}) == 0
+
+        await until(marked)
+
     def root(self) -> AsyncMongoClient[dict[str, Any]]:
         return AsyncMongoClient(self.house.mongo.root_uri, tz_aware=True)
 
@@ -108,6 +117,7 @@ async def test_topics_fails_when_the_broker_lacks_one(toys: Toys):
 
 async def test_relay_status_shows_what_waits_and_who_holds_the_lease(toys: Toys):
     await toys.say("req_status")
+    await toys.emptied()
     rows = {line.split()[0]: line.split() for line in (await toys.type("relay", "status")).splitlines()[1:]}
     assert set(rows) == set(SERVICES)
     assert rows["consent"][4] == "held"
@@ -131,11 +141,7 @@ async def test_relay_replay_says_again_what_readers_have_heard_and_they_drop_it(
     said = await toys.type("relay", "replay", "--service", "consent", "--hours", "1")
     assert int(said.split()[0]) >= 1
 
-    async def gone() -> bool:
-        async with toys.root() as client:
-            return await client["consent"]["outbox"].count_documents({"sent": False, "barrier": False}) == 0
-
-    await until(gone)
+    await toys.emptied()
     await asyncio.sleep(0.5)
     assert (await toys.ask("delivery", "/toy/count/req_again"))["versions"] == [1]
 
@@ -202,6 +208,7 @@ async def test_an_aside_that_is_not_there(toys: Toys):
 
 async def test_follow_shows_the_events_about_an_id(toys: Toys):
     await toys.say("req_followed")
+    await toys.emptied()
     said = await toys.type("follow", "req_followed")
     event = next(line for line in said.splitlines() if "consent.request.expired.v1" in line)
     assert {"consent", "req_followed", "✓"} <= set(event.split())
