@@ -285,7 +285,9 @@ class Recipients:
                 return False
             return True
 
-        return bool(await self.world.command(self.world.delivery, fault, act))
+        opened = bool(await self.world.command(self.world.delivery, fault, act))
+        self.world.check()
+        return opened
 
     async def fetch(
         self,

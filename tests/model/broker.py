@@ -51,6 +51,17 @@ class Broker:
         assert record.key is not None and record.value is not None
         return self.append(record.topic, record.key, record.value, record.headers, record.partition)
 
+    def genuine(self, topic: str, forged: set[tuple[str, int, int]]) -> list[Record]:
+        """What was said on a topic, by whoever may; no watermarks."""
+        return [
+            record
+            for (name, _), log in self.logs.items()
+            for record in log
+            if name == topic
+            and (record.topic, record.partition, record.offset) not in forged
+            and not (record.key or b"").startswith(b"watermark")
+        ]
+
     def waiting(self, group: str) -> list[Place]:
         """Partitions in which the group has something to read."""
         read = self.read.setdefault(group, {})
@@ -78,8 +89,9 @@ class MemorySending:
     async def take(self) -> bool:
         return True
 
-    async def unsent(self, limit: int) -> list[Document]:
+    async def unsent(self, limit: int, *, without: Sequence[str] = ()) -> list[Document]:
         rows = [row for row in self._store.tables.get(OUTBOX.name, {}).values() if not row["sent"]]
+        rows = [row for row in rows if row["_id"] not in without]
         return sorted(rows, key=lambda row: (row["barrier"], row["order"]))[:limit]
 
     async def mark(self, row_ids: Sequence[str]) -> None:
@@ -113,10 +125,6 @@ class MemoryPublisher:
 
     async def close(self) -> None:
         return
-
-
-def header(record: Record, name: str) -> str:
-    return next((value.decode() for key, value in record.headers if key == name), "")
 
 
 def with_id(record: Record, message_id: str) -> dict[str, Any]:

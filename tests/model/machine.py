@@ -5,14 +5,13 @@ from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from contracts.types import PersonId, RightsHolder, SchoolPolicy, Standing
-from services.consent.domain import Request
-from services.consent.store import REQUESTS
+from contracts.topics import TOPICS
+from contracts.types import OrganizationId, RightsHolder, SchoolPolicy, Standing, TranscriptId
 from services.delivery.domain import Answer, Delivery
 from tests.model import cast as people
-from tests.model import forger
+from tests.model import forger, scenes
 from tests.model.broker import with_id
 from tests.model.cast import OTHER_PARENT, OTHER_SCHOOL, PARENT, RECIPIENTS, REGISTRAR, SCHOOL, TRANSCRIPTS
 from tests.model.quiet import settle
@@ -30,8 +29,14 @@ PERSON = st.sampled_from((*people.PEOPLE, REGISTRAR))
 PARTS = st.sampled_from([(), (), ("c1",), ("c1", "c2")])
 FAULT = st.sampled_from([None, None, None, None, Fault.CONFLICT, Fault.BEFORE_COMMIT, Fault.AFTER_COMMIT])
 SERVICE = st.integers(0, 3)
+SHOWN = st.sampled_from([None, None, people.OTHER_BYTES])
+STANDING = st.sampled_from([Standing.VERIFIED, Standing.SUSPENDED])
+TOPIC = st.sampled_from([topic.name for topic in TOPICS if topic.name != "notify.messages"])
 SECONDS = st.sampled_from([1, 4, 12, 31, 31, 600, 86_400, 31 * 86_400, 181 * 86_400])
 MEANWHILE = st.sampled_from(["nothing", "half a minute", "the revocation is heard", "everything flows"])
+SCHOOL_ACTS = st.sampled_from(["seal", "withdraw", "withdraw and seal", "hold", "hold for long", "lift"])
+HOUSEKEEPING = ("freeze", "thaw", "other key", "first key", "learn late", "learn", "replay asides", "packages",
+                "packages, dying", "chores", "watermark", "restart")  # fmt: skip
 
 
 def pick(of: Sequence[T], number: int) -> T:
@@ -57,25 +62,25 @@ class ReleasePath(RuleBasedStateMachine):
     def do(self, act: Coroutine[Any, Any, T]) -> T:
         return run(self.world, act)
 
-    def requests(self) -> list[Request]:
-        rows = self.world.consent.store.rows(REQUESTS)
-        return [REQUESTS.state_in(rows[one]) for one in self.world.book.requests]
-
     def has_requests(self) -> bool:
         return bool(self.world.book.requests)
 
     def has_approvals(self) -> bool:
         return bool(self.world.book.approvals)
 
-    def deliveries(self) -> list[Delivery]:
-        return self.world.recipients.deliveries()
-
     def has_deliveries(self) -> bool:
         return bool(self.world.recipients.deliveries())
 
-    def signer(self, request: Request) -> PersonId:
-        student = self.world.book.people["consent", request.student_id]
-        return student.person_id if student.rights_holder is RightsHolder.STUDENT else student.guardians[0]
+    def request(self, number: int) -> Any:
+        return pick(scenes.requests(self.world), number)
+
+    def delivery(self, number: int) -> Delivery:
+        return pick(self.world.recipients.deliveries(), number)
+
+    @initialize(begin=st.lists(st.sampled_from(scenes.SCENES), min_size=1, max_size=3, unique=True))
+    def it_begins(self, begin: list[str]) -> None:
+        for scene in begin:
+            self.do(scenes.begin(self.world, scene))
 
     # Families and the school at consent's door
 
@@ -83,118 +88,98 @@ class ReleasePath(RuleBasedStateMachine):
     def somebody_asks(self, student: Any, recipient: Any, parts: Any, by: Any, fault: Any) -> None:
         self.do(self.world.family.open_request(student, recipient, parts=parts, by=by, fault=fault))
 
-    @rule(student=STUDENT, recipient=RECIPIENT, parts=PARTS, lie=st.sampled_from(["", "", *forger.LIES]))
-    def a_request_goes_all_the_way(self, student: Any, recipient: Any, parts: Any, lie: str) -> None:
-        """To its delivery, if nothing is in the way; a forger may be faster than records."""
-        self.do(self._all_the_way(student, recipient, parts, lie))
+    @rule(student=STUDENT, recipient=RECIPIENT, parts=PARTS, between=st.sampled_from(scenes.BETWEEN))
+    def a_request_goes_its_way(self, student: Any, recipient: Any, parts: Any, between: str) -> None:
+        self.do(scenes.all_the_way(self.world, student, recipient, parts, between))
 
-    async def _all_the_way(self, student: Any, recipient: Any, parts: Any, lie: str) -> None:
-        opened = await self.world.family.open_request(student, recipient, parts=parts)
-        if opened is None:
-            return
-        await self.world.flow()
-        await self.world.family.sign(opened.request_id, self.signer(opened))
-        await self.world.family.approve_for_school(opened.request_id)
-        if lie:
-            forger.release(self.world, self.requests()[-1], lie)
-        await self.world.flow()
+    @rule(student=STUDENT, recipient=RECIPIENT, parts=PARTS, between=st.sampled_from(scenes.BETWEEN))
+    def a_request_is_helped_on_its_way_and_opened(self, student: Any, recipient: Any, parts: Any, between: str) -> None:
+        self.do(scenes.mend(self.world, student, recipient))
+        self.do(scenes.all_the_way(self.world, student, recipient, parts, between))
+        self.do(scenes.open_all(self.world))
 
     @precondition(has_requests)
-    @rule(number=ANY, fault=FAULT)
-    def whoever_may_signs(self, number: int, fault: Any) -> None:
-        request = pick(self.requests(), number)
-        self.do(self.world.family.sign(request.request_id, self.signer(request), fault=fault))
-
-    @precondition(has_requests)
-    @rule(number=ANY, person=PERSON, shown=st.sampled_from([None, None, people.OTHER_BYTES]), twice=st.booleans())
-    def anybody_signs(self, number: int, person: Any, shown: Any, twice: bool) -> None:
-        request, step_up = pick(self.requests(), number), self.world.new("stp")
+    @rule(number=ANY, anybody=st.one_of(st.none(), PERSON), shown=SHOWN, twice=st.booleans(), fault=FAULT)
+    def somebody_signs(self, number: int, anybody: Any, shown: Any, twice: bool, fault: Any) -> None:
+        request, step_up = self.request(number), self.world.new("stp")
+        person = anybody or scenes.signer(self.world, request)
         for _ in range(1 + twice):
-            self.do(self.world.family.sign(request.request_id, person, step_up=step_up, shown=shown))
+            self.do(self.world.family.sign(request.request_id, person, step_up=step_up, shown=shown, fault=fault))
 
     @precondition(has_requests)
     @rule(number=ANY, school=st.sampled_from([SCHOOL, SCHOOL, OTHER_SCHOOL]), fault=FAULT)
-    def a_registrar_approves(self, number: int, school: Any, fault: Any) -> None:
-        request = pick(self.requests(), number)
-        self.do(self.world.family.approve_for_school(request.request_id, school=school, fault=fault))
+    def a_registrar_approves(self, number: int, school: OrganizationId, fault: Any) -> None:
+        self.do(self.world.family.approve_for_school(self.request(number).request_id, school=school, fault=fault))
 
     @precondition(has_requests)
-    @rule(number=ANY, person=PERSON, fault=FAULT)
-    def somebody_refuses(self, number: int, person: Any, fault: Any) -> None:
-        self.do(self.world.family.refuse(pick(self.requests(), number).request_id, person, fault=fault))
-
-    @precondition(has_requests)
-    @rule(number=ANY, person=PERSON, fault=FAULT)
-    def somebody_takes_back(self, number: int, person: Any, fault: Any) -> None:
-        self.do(self.world.family.revoke(pick(self.requests(), number).request_id, person, fault=fault))
+    @rule(number=ANY, person=PERSON, refuses=st.booleans(), fault=FAULT)
+    def somebody_refuses_or_takes_back(self, number: int, person: Any, refuses: bool, fault: Any) -> None:
+        act = self.world.family.refuse if refuses else self.world.family.revoke
+        self.do(act(self.request(number).request_id, person, fault=fault))
 
     @precondition(has_approvals)
     @rule(number=ANY, seconds=SECONDS)
     def an_approval_is_taken_back_and_nobody_hears_of_it(self, number: int, seconds: int) -> None:
-        request_id = pick(list(self.world.book.approvals), number)
-        self.do(self.world.family.revoke(request_id, REGISTRAR))
+        self.do(self.world.family.revoke(pick(list(self.world.book.approvals), number), REGISTRAR))
         self.world.at += timedelta(seconds=seconds)
+        self.do(scenes.open_all(self.world))
 
     # The school at records' door, and identity
 
-    @rule(transcript=TRANSCRIPT, fault=FAULT)
-    def a_new_version_is_sealed(self, transcript: Any, fault: Any) -> None:
-        self.do(self.world.school.seal(transcript, fault=fault))
-
-    @rule(transcript=TRANSCRIPT, fault=FAULT)
-    def a_transcript_is_withdrawn(self, transcript: Any, fault: Any) -> None:
-        self.do(self.world.school.withdraw(transcript, fault=fault))
-
-    @rule(transcript=TRANSCRIPT, days=st.sampled_from([1, 30, 179]), fault=FAULT)
-    def a_hold_is_placed(self, transcript: Any, days: int, fault: Any) -> None:
-        self.do(self.world.school.hold(transcript, timedelta(days=days), fault=fault))
-
-    @rule(transcript=TRANSCRIPT, fault=FAULT)
-    def a_hold_is_lifted(self, transcript: Any, fault: Any) -> None:
-        self.do(self.world.school.lift(transcript, fault=fault))
+    @rule(transcript=TRANSCRIPT, what=SCHOOL_ACTS, fault=FAULT)
+    def the_school_acts(self, transcript: TranscriptId, what: str, fault: Any) -> None:
+        school = self.world.school
+        if what.startswith("withdraw"):
+            self.do(school.withdraw(transcript, fault=fault))
+        if what.endswith("seal"):
+            self.do(school.seal(transcript, fault=fault))
+        if what.startswith("hold"):
+            self.do(school.hold(transcript, timedelta(days=179 if "long" in what else 1), fault=fault))
+        if what == "lift":
+            self.do(school.lift(transcript, fault=fault))
 
     @rule(
         student=STUDENT,
         holder=st.sampled_from(RightsHolder),
         guardians=st.sampled_from([(PARENT,), (OTHER_PARENT,), (PARENT, OTHER_PARENT)]),
+        flows=st.booleans(),
     )
-    def rights_change_hands(self, student: Any, holder: Any, guardians: Any) -> None:
-        version = self.world.identity[student].version + 1
-        self.world.tell(people.student(student, version, rights_holder=holder, guardians=guardians))
+    def rights_change_hands(self, student: Any, holder: Any, guardians: Any, flows: bool) -> None:
+        self.world.tell(scenes.student(self.world, student, holder, guardians))
+        self._flow(flows)
 
-    @rule(recipient=RECIPIENT, standing=st.sampled_from([Standing.VERIFIED, Standing.SUSPENDED]))
-    def a_recipient_is_judged(self, recipient: Any, standing: Standing) -> None:
-        self.world.tell(people.organization(recipient, self.world.identity[recipient].version + 1, standing))
+    @rule(recipient=RECIPIENT, standing=STANDING, flows=st.booleans())
+    def a_recipient_is_judged(self, recipient: Any, standing: Standing, flows: bool) -> None:
+        self.world.tell(scenes.organization(self.world, recipient, standing))
+        self._flow(flows)
+        self.do(scenes.open_all(self.world))
 
-    @rule(school_approves=st.booleans())
-    def the_school_changes_its_policy(self, school_approves: bool) -> None:
+    @rule(school_approves=st.booleans(), flows=st.booleans())
+    def the_school_changes_its_policy(self, school_approves: bool, flows: bool) -> None:
         policy = SchoolPolicy(school_approves=school_approves)
-        self.world.tell(people.organization(SCHOOL, self.world.identity[SCHOOL].version + 1, policy=policy))
-
-    @rule(number=st.sampled_from([0, 1]))
-    def consent_signs_with_another_key(self, number: int) -> None:
-        self.world.consent.key = GRANT_KEYS[number]
+        self.world.tell(scenes.organization(self.world, SCHOOL, Standing.VERIFIED, policy))
+        self._flow(flows)
 
     # Recipients at delivery's door
 
     @precondition(has_deliveries)
-    @rule()
-    def recipients_open_and_fetch_whatever_they_can(self) -> None:
-        for delivery in self.deliveries():
-            self.do(self.world.recipients.open_delivery(delivery))
-            self.do(self.world.recipients.fetch(delivery))
+    @rule(flows=st.booleans())
+    def recipients_open_and_fetch_whatever_they_can(self, flows: bool) -> None:
+        self._flow(flows)
+        self.do(scenes.open_all(self.world))
 
     @precondition(has_deliveries)
     @rule(number=ANY, by=RECIPIENT, notice=st.booleans(), fault=FAULT)
     def anybody_opens(self, number: int, by: Any, notice: bool, fault: Any) -> None:
-        delivery = pick(self.deliveries(), number)
-        self.do(self.world.recipients.open_delivery(delivery, by=by, notice=notice, fault=fault))
-        self.do(self.world.recipients.fetch(delivery, by=by))
+        self.do(self.world.flow())
+        self.do(self.world.recipients.open_delivery(self.delivery(number), by=by, notice=notice, fault=fault))
+        self.do(self.world.recipients.fetch(self.delivery(number), by=by))
 
     @precondition(has_deliveries)
     @rule(number=ANY, taken_back=st.booleans(), meanwhile=MEANWHILE)
     def a_package_is_fetched_slowly(self, number: int, taken_back: bool, meanwhile: str) -> None:
-        delivery = pick(self.deliveries(), number)
+        self.do(self.world.flow())
+        delivery = self.delivery(number)
         self.do(self.world.recipients.open_delivery(delivery))
 
         async def go_on() -> None:
@@ -214,14 +199,16 @@ class ReleasePath(RuleBasedStateMachine):
     @precondition(has_deliveries)
     @rule(number=ANY, right=st.booleans(), fault=FAULT)
     def a_package_is_acknowledged(self, number: int, right: bool, fault: Any) -> None:
-        self.do(self.world.recipients.acknowledge(pick(self.deliveries(), number), right=right, fault=fault))
+        self.do(self.world.recipients.acknowledge(self.delivery(number), right=right, fault=fault))
 
-    @rule(recipient=RECIPIENT, fault=FAULT)
-    def an_endpoint_is_made(self, recipient: Any, fault: Any) -> None:
-        self.do(self.world.recipients.put_endpoint(recipient, fault=fault))
-
-    @rule(answer=st.sampled_from([Answer.TAKEN, Answer.TAKEN, Answer.FAILED, Answer.GONE]), dies=st.booleans())
-    def recipients_are_told(self, answer: Answer, dies: bool) -> None:
+    @rule(
+        new=st.one_of(st.none(), RECIPIENT),
+        answer=st.sampled_from([Answer.TAKEN, Answer.TAKEN, Answer.FAILED, Answer.GONE]),
+        dies=st.booleans(),
+    )
+    def recipients_are_told(self, new: Any, answer: Answer, dies: bool) -> None:
+        if new is not None:
+            self.do(self.world.recipients.put_endpoint(new))
         self.do(self.world.notify_recipients(answer, dies=dies))
 
     # The wire, the processes and time
@@ -249,54 +236,54 @@ class ReleasePath(RuleBasedStateMachine):
             where, behind = read[place % len(read)]
             self.world.broker.commit(name, where, max(0, behind - back))
 
-    @rule(place=ANY, number=st.integers(0, 200), forget=st.booleans())
-    def a_record_comes_again(self, place: int, number: int, forget: bool) -> None:
+    @rule(topic=TOPIC, number=st.integers(0, 30), forgotten=st.booleans(), flows=st.booleans())
+    def a_record_comes_again(self, topic: str, number: int, forgotten: bool, flows: bool) -> None:
         """The same bytes at the end of the log; or under another id, as if every inbox had forgotten it."""
-        logs = [log for where, log in self.world.broker.logs.items() if log and where[0] != "identity.people"]
-        log = logs[(place * 3 + number) % len(logs)]
-        record = log[number % len(log)]
-        if (record.topic, record.partition, record.offset) in self.world.forged:
+        records = self.world.broker.genuine(topic, self.world.forged)
+        if not records:
             return
-        if forget and not record.topic.startswith("consent.requests"):
-            return
-        if forget:
+        record = records[-1 - number % len(records)]
+        if forgotten:
             self.world.broker.append(**with_id(record, self.world.new("evt")), partition=record.partition)
         else:
             self.world.broker.again(record)
+        self._flow(flows)
 
     @precondition(has_requests)
-    @rule(number=ANY)
-    def an_approval_is_forged(self, number: int) -> None:
-        forger.approve(self.world, pick(self.requests(), number))
+    @rule(number=ANY, lie=st.sampled_from(["approval", "approval", *forger.LIES]), flows=st.booleans())
+    def a_record_is_forged(self, number: int, lie: str, flows: bool) -> None:
+        if lie == "approval":
+            forger.approve(self.world, self.request(number))
+        else:
+            forger.release(self.world, self.request(number), lie)
+        self._flow(flows)
 
-    @precondition(has_approvals)
-    @rule(number=ANY, lie=st.sampled_from(forger.LIES))
-    def a_release_is_forged(self, number: int, lie: str) -> None:
-        forger.release(self.world, pick(self.requests(), number), lie)
+    @rule(what=st.sampled_from(HOUSEKEEPING), number=SERVICE)
+    def the_house_is_kept(self, what: str, number: int) -> None:
+        world = self.world
+        if what in {"freeze", "thaw"}:
+            world.frozen = what == "freeze"
+        elif what.endswith("key"):
+            world.consent.key = GRANT_KEYS[what == "other key"]
+        elif what.startswith("learn"):
+            world.records.knows_new_key = what == "learn"
+        elif what == "replay asides":
+            self.do(world.replay_asides())
+        elif what.startswith("packages"):
+            self.do(world.make_packages(dies="dying" in what))
+        elif what == "chores":
+            self.do(world.chores())
+        elif what == "watermark":
+            self.do(world.consent.watermark(world.tick()))
+        elif what == "restart":
+            world.services[number].restart()
 
-    @rule(frozen=st.booleans())
-    def the_relay_of_consent_stands_still_or_goes_on(self, frozen: bool) -> None:
-        self.world.frozen = frozen
-
-    @rule(number=SERVICE)
-    def a_service_is_restarted(self, number: int) -> None:
-        self.world.services[number].restart()
-
-    @rule(dies=st.booleans())
-    def packages_are_made(self, dies: bool) -> None:
-        self.do(self.world.make_packages(dies=dies))
-
-    @rule()
-    def what_runs_out_runs_out(self) -> None:
-        self.do(self.world.chores())
-
-    @rule()
-    def a_watermark_is_written(self) -> None:
-        self.do(self.world.consent.watermark(self.world.tick()))
-
-    @rule(seconds=SECONDS)
-    def time_passes(self, seconds: int) -> None:
+    @rule(seconds=SECONDS, opens=st.booleans())
+    def time_passes(self, seconds: int, opens: bool) -> None:
         self.world.at += timedelta(seconds=seconds)
+        if opens:
+            self.do(self.world.flow())
+            self.do(scenes.open_all(self.world))
 
     @rule()
     def the_weather_clears(self) -> None:
@@ -306,3 +293,8 @@ class ReleasePath(RuleBasedStateMachine):
     def all_of_it_holds(self) -> None:
         type(self).steps += 1
         self.world.check()
+
+    def _flow(self, flows: bool) -> None:
+        """`flows`: everybody hears of it before anything else happens."""
+        if flows:
+            self.do(self.world.flow())

@@ -31,8 +31,10 @@ async def settle(world: "World") -> None:
     """The weather clears: nothing stands still, and time enough goes by for what was begun to be begun again."""
     world.frozen = False
     world.at += CLAIMS_OVER
+    world.records.knows_new_key = True
     for _ in range(3):
         await world.flow()
+        await world.replay_asides()
         await world.chores()
         while await world.notify_recipients(Answer.TAKEN):
             pass

@@ -32,6 +32,8 @@ OF_TOPIC: dict[str, Shelf[Any]] = {
 GAPLESS = ("consent.requests", "delivery.deliveries")
 """One event for each version. A transcript's drafts and a revocation heard early make versions that nobody is told of."""
 
+UNKNOWN_KEY = "the approval's grant is refused: the grant is not signed by consent"
+
 
 @dataclass
 class Scribe:
@@ -74,6 +76,8 @@ class Scribe:
             assert said["request_id"] not in self.released, "one request was released twice"
             self.released.add(said["request_id"])
             world.book.released(said, row["at"])
+        elif row["type"] == "delivery.transcript.available.v1":
+            assert ("delivery", said["request_id"]) not in world.book.heard_revoked, "offered what is taken back"
         elif row["type"] == "delivery.transcript.delivered.v1":
             assert said["delivery_id"] not in self.delivered, "one delivery was disclosed twice"
             self.delivered[said["delivery_id"]] = said
@@ -106,10 +110,13 @@ class Scribe:
             heads = [CHAINS.state_in(one) for one in world.delivery.store.rows(CHAINS).values()]
             assert heads == [self.head]
 
-    def set_aside(self, world: "World", service: str, record: Record, ending: Ending) -> None:
-        """Only what was forged is ever set aside; and a release that was heard when its grant had run out."""
+    def set_aside(self, world: "World", service: str, record: Record, ending: Ending) -> bool:
+        """Only what was forged is set aside for good; a genuine grant because its key is not known yet, or it ran out."""
         if (record.topic, record.partition, record.offset) in world.forged:
-            return
+            return False
         assert not ending.failed, f"{service} failed: {ending.reason}"
-        assert ending.reason == "the grant has expired", f"{service} set {ending.type} aside: {ending.reason}"
-        self.late.add(orjson.loads(record.value or b"")["request_id"])
+        if ending.reason == "the grant has expired":
+            self.late.add(orjson.loads(record.value or b"")["request_id"])
+        else:
+            assert service == "records" and ending.reason == UNKNOWN_KEY, f"{service}: {ending.type}: {ending.reason}"
+        return ending.reason == UNKNOWN_KEY

@@ -149,6 +149,7 @@ class _Keys:
 class Records(Service):
     name = "records"
     shelves = records_store.SHELVES
+    knows_new_key = True
 
     def __init__(self, store: ModelStore, broker: Broker, packager: NamingPackager) -> None:
         self.packager = packager
@@ -162,7 +163,18 @@ class Records(Service):
 
     def hearing(self) -> Hearing:
         keys = self.packager.cabinet.keys
-        return records_consumers.hearing(self.questions, keys, HeldKeys(*GRANT_KEYS), HeldKeys(DELIVERY_KEY))
+        return records_consumers.hearing(self.questions, keys, LateKeys(self), HeldKeys(DELIVERY_KEY))
+
+
+class LateKeys(HeldKeys):
+    """Consent's public keys as records has them: a new one may arrive late."""
+
+    def __init__(self, records: Records) -> None:
+        super().__init__(*GRANT_KEYS)
+        self._records = records
+
+    def keys(self) -> KeySet:
+        return super().keys() if self._records.knows_new_key else KeySet([GRANT_KEYS[0]])
 
 
 class SlowVault:

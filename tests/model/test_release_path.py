@@ -12,5 +12,5 @@ from tests.model.machine import ReleasePath
 def test_p14_nothing_is_disclosed_without_a_live_approval_of_just_this(profile: settings) -> None:
     ReleasePath.steps = 0
     run_state_machine_as_test(ReleasePath, settings=profile)
-    print(f"{ReleasePath.steps} steps")  # noqa: T201 - how far it looked belongs to the answer
+    print(f"{ReleasePath.steps} steps")
     assert ReleasePath.steps >= 2_000

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from contracts.consent.v1 import ConsentRevoked
 from contracts.envelope import Message, read
 from contracts.event import Event
 from services.chassis.decision import Decision
@@ -12,7 +13,7 @@ from services.chassis.kafka.verdicts import End, Record
 from services.chassis.store.work import NotNow
 from services.consent.domain import notice_in
 from services.consent.handlers import expire_job as request_over_job
-from services.delivery.domain import Answer, Attempted, NoticeState
+from services.delivery.domain import Answer, Attempted, NoticeState, Status
 from services.delivery.handlers.jobs import attempted_job, catch_up_job, claim_job, expire_job
 from services.delivery.handlers.telling import find_late
 from services.records.gateways.packager import Order
@@ -55,6 +56,8 @@ class World:
         self.scribe = Scribe()
         self.identity: dict[str, Event] = {}
         self.forged: set[tuple[str, int, int]] = set()
+        self.asides: list[tuple[Service, Record]] = []
+        """Genuine records that were set aside."""
         self.webhooks: dict[str, str] = {}
         """By webhook-id: the body that recipients have seen."""
         self.frozen = False
@@ -89,6 +92,9 @@ class World:
         other.delivery = Deliveries(ModelStore(self.delivery.store.tables), other.broker)
         other.notify = Notify(ModelStore(self.notify.store.tables), other.broker)
         other.scribe = self.scribe.copy()
+        by_name = {service.name: service for service in other.services}
+        other.asides = [(by_name[service.name], record) for service, record in self.asides]
+        other.records.knows_new_key = self.records.knows_new_key
         other.identity, other.forged = dict(self.identity), set(self.forged)
         other.webhooks, other.frozen, other.counter = dict(self.webhooks), self.frozen, self.counter
         return other
@@ -166,8 +172,8 @@ class World:
         finally:
             service.store.fault = None
         for record, ending in zip(records, endings, strict=bool(endings)):
-            if ending.end is End.ASIDE:
-                self.scribe.set_aside(self, service.name, record, ending)
+            if ending.end is End.ASIDE and self.scribe.set_aside(self, service.name, record, ending):
+                self.asides.append((service, record))
         self.check()
         if endings:
             self.broker.commit(service.name, place, records[-1].offset + 1)
@@ -175,12 +181,25 @@ class World:
             for record in records:
                 self._note(service.name, record)
 
+    async def replay_asides(self) -> None:
+        """`placet aside replay`: the same path, without offsets. What is refused again stays aside."""
+        again, self.asides = self.asides, []
+        for service, record in again:
+            self.tick()
+            [ending] = await service.judge.judge([record])
+            self.check()
+            if ending.end is End.ASIDE and self.scribe.set_aside(self, service.name, record, ending):
+                self.asides.append((service, record))
+
     def _note(self, service: str, record: Record) -> None:
         if (record.topic, record.partition, record.offset) in self.forged:
             return
         message = read(topic=record.topic, key=record.key, value=record.value, headers=record.headers)
         assert message is not None
         self.book.heard(service, message.event)
+        if service == "delivery" and isinstance(message.event, ConsentRevoked):
+            ended = [one for one in self.recipients.deliveries() if one.request_id == message.event.request_id]
+            assert all(one.status is Status.CANCELLED for one in ended), "a delivery outlives the revocation it heard"
 
     async def flow(self) -> None:
         """Everything that can go goes, in no bad order: relays, polls, packages, a watermark. Frozen stays frozen."""

@@ -1,0 +1,112 @@
+"""What is worth beginning with or doing in one go: whole pieces of a story, after which anything may happen."""
+
+from datetime import timedelta
+
+from contracts.event import Event
+from contracts.identity.v1 import OrganizationRecorded
+from contracts.types import OrganizationId, PersonId, RightsHolder, SchoolPolicy, Standing
+from services.consent.domain import Request
+from services.consent.store import REQUESTS
+from tests.model import cast as people
+from tests.model import forger
+from tests.model.cast import ADULT, COLLEGE, FUND, MINOR, OTHER_PARENT, REGISTRAR, SCHOOL, TRANSCRIPTS
+from tests.model.world import World
+
+BETWEEN = ("", "", "revoked", "withdrawn", "held", "rights", "forged approval", *forger.LIES)
+"""What may come between a signature and the records that hear of it."""
+
+
+def requests(world: World) -> list[Request]:
+    rows = world.consent.store.rows(REQUESTS)
+    return [REQUESTS.state_in(rows[one]) for one in world.book.requests]
+
+
+def signer(world: World, request: Request) -> PersonId:
+    """Somebody who holds the rights, as far as consent was told."""
+    student = world.book.people["consent", request.student_id]
+    return student.person_id if student.rights_holder is RightsHolder.STUDENT else student.guardians[0]
+
+
+def student(world: World, person_id: PersonId, holder: RightsHolder, guardians: tuple[PersonId, ...]) -> Event:
+    version = world.identity[person_id].version + 1
+    return people.student(person_id, version, rights_holder=holder, guardians=guardians)
+
+
+def organization(
+    world: World, organization_id: OrganizationId, standing: Standing, policy: SchoolPolicy | None = None
+) -> Event:
+    return people.organization(organization_id, world.identity[organization_id].version + 1, standing, policy)
+
+
+async def mend(world: World, person_id: PersonId, recipient: OrganizationId) -> None:
+    """What would be in the way of a request is put right by those who can."""
+    world.frozen = False
+    known = world.identity[recipient]
+    if isinstance(known, OrganizationRecorded) and known.standing is not Standing.VERIFIED:
+        world.tell(organization(world, recipient, Standing.VERIFIED))
+    if world.book.withdrawn.get(TRANSCRIPTS[person_id]):
+        await world.school.seal(TRANSCRIPTS[person_id])
+    await world.flow()
+
+
+async def all_the_way(
+    world: World, person_id: PersonId, recipient: OrganizationId, parts: tuple[str, ...] = (), between: str = ""
+) -> None:
+    """From the opening to the delivery, if nothing is in the way; something may come between."""
+    opened = await world.family.open_request(person_id, recipient, parts=parts)
+    if opened is None:
+        return
+    await world.flow()
+    if between == "forged approval":
+        forger.approve(world, requests(world)[-1])
+        await world.flow()
+    await world.family.sign(opened.request_id, signer(world, opened))
+    if between == "rights":
+        world.tell(student(world, person_id, RightsHolder.STUDENT, (OTHER_PARENT,)))
+        await world.flow()
+    await world.family.approve_for_school(opened.request_id)
+    if between == "revoked":
+        await world.family.revoke(opened.request_id, REGISTRAR)
+    elif between == "withdrawn":
+        await world.school.withdraw(opened.transcript_id)
+    elif between == "held":
+        await world.school.hold(opened.transcript_id, timedelta(days=30))
+    elif between in forger.LIES:
+        forger.release(world, requests(world)[-1], between)
+    await world.flow()
+
+
+async def open_all(world: World) -> None:
+    """Every recipient opens and fetches whatever it is given."""
+    for delivery in world.recipients.deliveries():
+        await world.recipients.open_delivery(delivery)
+        await world.recipients.fetch(delivery)
+
+
+async def begin(world: World, scene: str) -> None:
+    """One of `SCENES`."""
+    if scene == "the school approves too":
+        world.tell(organization(world, SCHOOL, Standing.VERIFIED, SchoolPolicy(school_approves=True)))
+        await world.flow()
+        await _signed(world, MINOR)
+    elif scene == "signed and not carried":
+        await _signed(world, MINOR)
+    elif scene == "recipients are told":
+        for recipient in people.RECIPIENTS:
+            await world.recipients.put_endpoint(recipient)
+    elif scene == "available":
+        await all_the_way(world, MINOR, COLLEGE)
+        await all_the_way(world, ADULT, FUND, ("c1",))
+    elif scene == "disclosed":
+        await all_the_way(world, MINOR, FUND)
+        await open_all(world)
+
+
+async def _signed(world: World, person_id: PersonId) -> None:
+    opened = await world.family.open_request(person_id, COLLEGE)
+    await world.flow()
+    if opened is not None:
+        await world.family.sign(opened.request_id, signer(world, opened))
+
+
+SCENES = ("the school approves too", "signed and not carried", "recipients are told", "available", "disclosed")
