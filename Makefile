@@ -7,7 +7,7 @@ READY  := $(VENV)/ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down demo test test-fast check lint types imports contracts bench lock clean
+.PHONY: help env up down demo test test-fast check lint types imports contracts bench chaos chaos-long lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ contracts: $(READY) ## Schemas, catalogue and documents fresh; no breaking chang
 
 bench: $(READY) ## Placet beside the bare pipeline, on the same broker and database
 	@$(BIN)/python -m tests.bench
+
+chaos: $(READY) ## 1 000 requests through three brokers and databases while 20 faults strike; the history is judged
+	@$(BIN)/python -m tests.chaos
+
+chaos-long: $(READY) ## The same with 10 000 requests and 200 faults
+	@$(BIN)/python -m tests.chaos --long
 
 lock: ## Choose versions anew and write both lock files
 	@$(BIN)/python -m pip install --quiet uv

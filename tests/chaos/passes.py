@@ -24,7 +24,7 @@ class Passes:
     def __init__(self, keys: Path) -> None:
         private = json.loads((keys / "identity.private.jwks.json").read_text())
         self._key = OKPKey.import_key(private["keys"][0])
-        self._kept: dict[str, str] = {}
+        self._kept: dict[tuple[str, int], str] = {}
 
     def person(self, person_id: str, *, registrar_of: str = "") -> str:
         place = Membership(kind=PersonKind.REGISTRAR, organization_id=OrganizationId(registrar_of))
@@ -43,10 +43,11 @@ class Passes:
         return make_step_up(claims, self._key)
 
     def _access(self, subject: str, kind: SubjectKind, places: Sequence[Membership]) -> str:
-        if subject not in self._kept:
+        name = (subject, len(places))
+        if name not in self._kept:
             now = int(clock.now().timestamp())
             claims = SessionClaims(
                 sub=subject, iat=now - AGE, exp=now + LIFE, jti=ids.new("ses"), kind=kind, memberships=tuple(places)
             )
-            self._kept[subject] = make_access(claims, self._key)
-        return self._kept[subject]
+            self._kept[name] = make_access(claims, self._key)
+        return self._kept[name]

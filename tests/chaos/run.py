@@ -68,8 +68,11 @@ async def run(size: Size, seed: int | None, folder: Path, say: Say) -> Outcome:
         rest = Rest(stage, {one.id for one in read([stage.history / "house.jsonl"]).of(Injected)})
         say("faults are over; waiting for rest")
         moving = await rest.wait(size.rest)
-        say("; ".join(moving) or "at rest")
+        say(
+            f"{'; '.join(moving) or 'at rest'} after {clock.seconds() - began:.0f} s; reading what everybody is left with"
+        )
         await gather(stage, pen)
+        say(f"all is read after {clock.seconds() - began:.0f} s")
         pen.close()
         paths = sorted(stage.history.glob("*.jsonl"))
     history = await asyncio.to_thread(read, paths)
