@@ -72,7 +72,6 @@ class Caller:
     async def come_in(self, client_id: str, secret: str) -> None:
         """Trade credentials for an access token (RFC 6749 §4.4)."""
         form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-        self.token = ""
         answer = await self.call("POST", "/identity/token", data=form)
         self.token = answer["access_token"]
 
