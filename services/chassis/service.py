@@ -6,6 +6,7 @@ for, and `/health/ready` says no; on SIGTERM nothing in hand is lost: not ready,
 """
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -38,6 +39,8 @@ from services.chassis.web.server import HttpServer, PortTaken
 
 DRAIN_SECONDS = 20.0
 """What is in hand at SIGTERM may take so long; the chart's grace period is above it."""
+YOUNG_OBJECTS = 20_000
+"""So many objects more than before make the collector look at the young ones. A batch of 500 messages makes some 100 000."""
 SHORTEST, LONGEST = 0.5, 5.0
 """Seconds between two tries to reach what was away at the start."""
 
@@ -135,6 +138,7 @@ class Process:
         try:
             async with self._closing:
                 await self._build()
+                _spare_the_collector()
                 logger().info("started", port=self.settings.port, mode=self.settings.mode)
                 await self._until_stopped()
                 await self._drain()
@@ -313,6 +317,17 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+
+
+def _spare_the_collector() -> None:
+    """Take what a process is built of out of the garbage collector's sight, and let it look less often.
+
+    A full look at some 300 000 objects that live as long as the process stops everything for a quarter of a second, and
+    batches of hundreds of messages made it look again and again: two thirds of a busy worker's time (measured).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 50)
 
 
 def _waits_in(task: asyncio.Task[Any]) -> str:
