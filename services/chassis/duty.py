@@ -5,7 +5,7 @@ outside of any transaction) and record (a transaction that decides afresh). Inva
 1. The first beat claims: it moves the due time forward, further than the act may take. Only what it decided is acted
    on, so two workers never act on one thing, and after a crash it becomes due again by itself.
 2. An act that fails or runs out of time is recorded as failed, or left to become due again. It takes no other down.
-3. One slow act holds up one place of `concurrency`, not the round.
+3. One slow act holds up one place of `concurrency`, not the round; an act that waits for its record holds up none.
 """
 
 import asyncio
@@ -30,6 +30,10 @@ SHORTEST, LONGEST = 0.2, 5.0
 GATHER_SECONDS = 0.02
 """How long a round waits for more free places than one, so that a full house does not begin its acts one by one."""
 STALLED = 60.0
+RECORDS_TOGETHER = 0.1
+"""Seconds. Records are written at such beats, all that have come in between in one transaction: nobody waits for them."""
+RECORDS_OPEN = 20
+"""So many times `concurrency` acts may wait for their record; then nothing more is begun."""
 RECORD_SECONDS = 30.0
 """How long the third beat is tried again while the database is away. Later the act is due again: it is idempotent."""
 
@@ -60,12 +64,16 @@ class Due(Protocol):
 
 
 class _Rounds:
-    """A loop of rounds: at once while there is more, else when woken, at the latest every so many seconds."""
+    """A loop of rounds: at once while there is more, else when woken, at the latest every so many seconds.
 
-    def __init__(self, name: str, every: float, *, wakeful: bool) -> None:
+    `linger`: seconds that a round waits for company after it was woken.
+    """
+
+    def __init__(self, name: str, every: float, *, wakeful: bool, linger: float = 0.0) -> None:
         self.name = name
         self._every = every
         self._wakeful = wakeful
+        self._linger = linger
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self._finished = clock.seconds()
@@ -100,6 +108,8 @@ class _Rounds:
             self._finished, pause = clock.seconds(), SHORTEST
             if not more:
                 await self._rest(self._woken, self._every)
+                if self._linger:
+                    await self._rest(self._stopping, self._linger)
 
     @staticmethod
     async def _rest(until: asyncio.Event, seconds: float) -> None:
@@ -182,8 +192,9 @@ class Duty(_Rounds, Generic[T, R]):
         concurrency: int = 32,
         timeout: float = 20.0,
         wakeful: bool = True,
+        linger: float = 0.0,
     ) -> None:
-        super().__init__(name, every, wakeful=wakeful)
+        super().__init__(name, every, wakeful=wakeful, linger=linger)
         self._find_due = find_due
         self._begin = begin
         self._act = act
@@ -191,14 +202,16 @@ class Duty(_Rounds, Generic[T, R]):
         self._failed = failed
         self._concurrency = concurrency
         self._timeout = timeout
-        self._acting: set[asyncio.Task[None]] = set()
+        self._acting = 0
+        self._freed = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, work: Work) -> None:
         try:
             await self._go_round(lambda: self._round(work))
         finally:
             # What was begun is finished: its time limit bounds the wait, and its record spares a repeat.
-            await asyncio.gather(*self._acting, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _round(self, work: Work) -> bool:
         places = await self._free_places()
@@ -215,28 +228,42 @@ class Duty(_Rounds, Generic[T, R]):
             for (thing, job), outcome in zip(jobs, outcomes, strict=True)
             if (decision := _decision(self.name, outcome)) is not None
         ]
+        self._acting += len(begun)
         for one in begun:
             task = asyncio.create_task(self._carry_through(work, one), name=self.name)
-            self._acting.add(task)
-            task.add_done_callback(self._acting.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
         return bool(begun)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self._freed.set()
 
     async def _free_places(self) -> int:
         """How many may be begun now. Waits until at least one can, and a moment more for company."""
-        while len(self._acting) >= self._concurrency and not self._stopping.is_set():
-            await asyncio.wait(self._acting, timeout=1, return_when=asyncio.FIRST_COMPLETED)
-        if self._acting and len(self._acting) > self._concurrency // 2:
-            await asyncio.wait(self._acting, timeout=GATHER_SECONDS)
-        return 0 if self._stopping.is_set() else self._concurrency - len(self._acting)
+        most = self._concurrency * RECORDS_OPEN
+        while (self._acting >= self._concurrency or len(self._tasks) >= most) and not self._stopping.is_set():
+            self._freed.clear()
+            await self._rest(self._freed, 1)
+        if self._acting > self._concurrency // 2:
+            await self._rest(self._stopping, GATHER_SECONDS)
+        return 0 if self._stopping.is_set() else self._concurrency - self._acting
 
     async def _carry_through(self, work: Work, begun: _Begun[T]) -> None:
         """The second and the third beat for one thing."""
         with telemetry.span(self.name, trace=begun.job.trace, cause=begun.job.cause, operation="act"):
             trace = telemetry.traceparent() or begun.job.trace
-            record = await self._acted(begun)
+            try:
+                record = await self._acted(begun)
+            finally:
+                self._acting -= 1
+                self._freed.set()
             if record is None:
                 return
             failpoint("duty.acted")
+            if not self._stopping.is_set():
+                # All wait for the same beat of the clock, so that they share a transaction.
+                await self._rest(self._stopping, RECORDS_TOGETHER - clock.seconds() % RECORDS_TOGETHER)
             await self._recorded(work, replace(record, trace=record.trace or trace))
             failpoint("duty.recorded")
 

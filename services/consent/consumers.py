@@ -30,7 +30,9 @@ from services.consent import domain
 from services.consent.domain import Stage
 from services.consent.store import ORGANIZATIONS, REQUESTS, STUDENTS, TRANSCRIPTS
 
-hears = Hearing()
+LINGER = 0.15
+"""Seconds. No release waits for what consent hears, so what comes close together shares a transaction."""
+hears = Hearing(linger=LINGER)
 
 
 @hears(PersonRecorded)

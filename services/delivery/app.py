@@ -68,7 +68,7 @@ async def build_worker(room: Room) -> Worker:
             ),
             Chore(
                 "delivery.catch-up",
-                find_due=lambda _, limit: find_late(questions, limit),
+                find_due=lambda now, limit: find_late(questions, limit, now),
                 begin=lambda late: catch_up_job(late.endpoint, late.delivery, clock.now()),
                 every=CATCH_UP_SECONDS,
             ),

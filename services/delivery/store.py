@@ -201,8 +201,9 @@ class Questions:
     async def catching_up(self, limit: int) -> list[Endpoint]:
         return await self._store.find(ENDPOINTS, {"catching_up": True}, limit=limit)
 
-    async def untold(self, recipient_id: OrganizationId, limit: int) -> list[Delivery]:
-        return await self._store.find(DELIVERIES, {"untold": True, "recipient_id": recipient_id}, limit=limit)
+    async def untold(self, recipient_ids: Sequence[OrganizationId], limit: int) -> list[Delivery]:
+        where = {"untold": True, "recipient_id": {"$in": list(recipient_ids)}}
+        return await self._store.find(DELIVERIES, where, limit=limit)
 
     async def expired(self, now: datetime, limit: int) -> list[Delivery]:
         """Deliveries that nobody opened while their grant was in force."""

@@ -31,7 +31,9 @@ from services.notify import domain
 from services.notify.domain import News, Occasion, RequestView, Template
 from services.notify.store import HOLDS, MESSAGES, ORGANIZATIONS, PEOPLE, REQUESTS
 
-hears = Hearing()
+LINGER = 0.25
+"""Seconds. A mail has ten; so news of many families share a transaction."""
+hears = Hearing(linger=LINGER)
 
 
 def message_id_for(event_id: str, person_id: PersonId, template: Template) -> MessageId:

@@ -42,7 +42,7 @@ from tests.bench.floor import paced
 from tests.bench.reach import BARE_TOPICS, TOPICS, Reach
 
 # Records of other topics than the contracts' are refused, in every service: the bench's own processes know their own as well.
-envelope.BY_NAME = MappingProxyType({**BY_NAME, **{topic.name: topic for topic in TOPICS}})  # type: ignore[misc]
+envelope.BY_NAME = MappingProxyType({**BY_NAME, **{topic.name: topic for topic in TOPICS}})  # type: ignore[attr-defined]
 
 
 class _Step(Event):
@@ -188,7 +188,7 @@ async def feed(work: Work, *, n: int, rate: float, name: str) -> dict[str, float
         committed[step_id] = clock.seconds()
 
     calls = [lambda number=number: one(number) for number in range(n)]
-    await paced(rate or 1e9, calls)  # type: ignore[arg-type]
+    await paced(rate or 1e9, calls)
     return committed
 
 

@@ -186,7 +186,8 @@ async def _school_of(house: House, web: aiohttp.ClientSession, documents: Any, f
 
 async def _recruit(stand: Stand) -> None:
     """Recipients with their endpoints, known to every service; then the process that listens for all of them."""
-    operator, config = stand.world.operator, []
+    operator = stand.world.operator
+    config: list[dict[str, str]] = []
     delivery = f"http://127.0.0.1:{stand.house.seats['delivery'].port}"
     for number in range(COLLEGES + CHORUSES):
         made = await operator.post(

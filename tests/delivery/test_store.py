@@ -146,7 +146,7 @@ async def test_endpoints_are_the_recipients_own_by_name_without_the_removed(ques
 
 
 async def test_what_is_untold_or_over_is_found(questions: Questions) -> None:
-    assert ids(await questions.untold(COLLEGE, 10), "delivery_id") == ["dlv_1"]
+    assert ids(await questions.untold([COLLEGE], 10), "delivery_id") == ["dlv_1"]
     assert ids(await questions.expired(AT + 2 * DAY, 10), "delivery_id") == ["dlv_2", "dlv_1"]
 
 
@@ -207,7 +207,7 @@ async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: Mon
     await questions.due(AT, 10)
     await questions.due(AT, 10, without=["end_b"])
     await questions.catching_up(10)
-    await questions.untold(COLLEGE, 10)
+    await questions.untold([COLLEGE], 10)
     await questions.expired(AT, 10)
     asked = {name for name, value in vars(Questions).items() if callable(value) and not name.startswith("_")}
     assert len(asked) == 22, "a new question: ask it here too"

@@ -75,6 +75,7 @@ class Consumer:
         self._group = f"placet-{service}"
         self._access = access
         self._judge = Judge(hearing, work)
+        self._linger = hearing.linger
         self._asides = asides
         self._broker: KafkaBroker | None = None
         self._subscriber: PromptSubscriber | None = None
@@ -110,6 +111,7 @@ class Consumer:
         # The library offers no place for another `get_msg`; the class adds nothing but that.
         subscriber.__class__ = PromptSubscriber
         assert isinstance(subscriber, PromptSubscriber)
+        subscriber.linger = self._linger
         subscriber(self._poll)
         self._broker, self._subscriber = broker, subscriber
         try:

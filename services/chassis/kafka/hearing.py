@@ -44,9 +44,14 @@ class Heard:
 
 
 class Hearing:
-    """The functions of a service, by event type. An event that nobody registered for is done: not meant for us."""
+    """The functions of a service, by event type. An event that nobody registered for is done: not meant for us.
 
-    def __init__(self) -> None:
+    `linger`: seconds that a poll waits for company, where nobody waits for the answer. A transaction for each message
+    is then one for all that came meanwhile.
+    """
+
+    def __init__(self, *, linger: float = 0.0) -> None:
+        self.linger = linger
         self._by_type: dict[str, Heard] = {}
 
     def on(self, event: type[E], function: Function[E]) -> None:

@@ -7,6 +7,7 @@ Invariants, each with a test:
    taken from, so all of them are set back to what was handed out last.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from itertools import chain
@@ -26,6 +27,9 @@ from services.chassis.observe.log import logger
 STAND_IN = "placet-undecodable"
 """The one header of a stand-in; its value is the class of what the client raised."""
 
+_MOST = 500
+"""Records of one poll where nothing else was said."""
+
 Polled = tuple[ConsumerRecord[bytes, bytes], ...]
 
 
@@ -36,10 +40,12 @@ class PromptSubscriber(BatchSubscriber):
     """When a poll last found nothing to do: as good a sign of life as a batch that was handled."""
     turn: int = 0
     """Which partition is read first when each is read alone."""
+    linger: float = 0.0
+    """Seconds that a poll waits for company."""
 
     async def get_msg(self, consumer: AIOKafkaConsumer) -> Polled:
         try:
-            polled = await consumer.getmany(timeout_ms=self.batch_timeout_ms, max_records=self.max_records)
+            polled = await self._polled(consumer)
         except ConsumerStoppedError:
             raise
         except Exception as why:
@@ -50,7 +56,27 @@ class PromptSubscriber(BatchSubscriber):
             return self._handed_out(await self._one_alone(consumer))
         if not polled:
             self.empty_at = clock.seconds()
-        return self._handed_out(tuple(chain.from_iterable(polled.values())))
+        return self._handed_out(polled)
+
+    async def _polled(self, consumer: AIOKafkaConsumer) -> Polled:
+        """What is there, and what comes while we linger. Nothing of partitions that go to another member meanwhile."""
+        most = self.max_records or _MOST
+        polled = tuple(chain.from_iterable((await self._getmany(consumer, self.batch_timeout_ms, most)).values()))
+        if not polled or not self.linger or len(polled) >= most:
+            return polled
+        await asyncio.sleep(self.linger)
+        more = await self._getmany(consumer, 0, most - len(polled))
+        mine = consumer.assignment()
+        both = chain(polled, chain.from_iterable(more.values()))
+        return tuple(record for record in both if TopicPartition(record.topic, record.partition) in mine)
+
+    async def _getmany(
+        self, consumer: AIOKafkaConsumer, timeout_ms: int, most: int
+    ) -> dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]:
+        found: dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = await consumer.getmany(
+            timeout_ms=timeout_ms, max_records=most
+        )
+        return found
 
     @property
     def handed_out(self) -> dict[TopicPartition, int]:

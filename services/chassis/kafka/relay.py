@@ -4,8 +4,8 @@ Invariants, each with a test:
 1. Nothing else writes a topic: the relay's principal alone has the right.
 2. Rows of one aggregate leave in their order; while one of them will not go, those behind it stay.
 3. Every write that ends a lease filters on its token (`sending`).
-4. A row is marked only after the broker acknowledged it (beside the next look at the outbox, so that no row waits for
-   the marks of others). A crash in between publishes it again: same id, same bytes.
+4. A row is marked only after the broker acknowledged it (a moment later and many at once, beside further looks at the
+   outbox, so that no row waits for the marks of others). A crash in between publishes it again: same id, same bytes.
 5. A row that will not go is seen (the age of the oldest is the first alarm), never dropped.
 6. A barrier leaves only behind everything that was committed before it. It is published at the second look that shows
    it: whatever was committed before it is seen by that look too, and ahead of it, for a look shows barriers only behind
@@ -39,6 +39,10 @@ SHORTEST, LONGEST = 0.1, 1.0
 """Seconds of pause after something that only time mends; doubled each time in between."""
 STALLED = 30.0
 STOP_SECONDS = 5.0
+MARK_SECONDS = 0.25
+"""How long marks wait for company: a mark is a transaction, and what it costs does not depend on how many it marks."""
+MARK_AT = 200
+"""So many marks wait no longer."""
 
 SENT = telemetry.counter("placet_outbox_sent_total", "Rows that the broker acknowledged.", ["topic"])
 REFUSED = telemetry.counter("placet_outbox_refused_total", "Rows that the broker did not take.", ["topic", "reason"])
@@ -70,6 +74,8 @@ class Relay:
         self._gone: set[str] = set()
         """Acknowledged by the broker, not marked yet."""
         self._marking: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
+        """Marks wait no longer: there are many, or the relay ends."""
         self._pause = SHORTEST
 
     def wake(self) -> None:
@@ -79,6 +85,7 @@ class Relay:
         """Finish what is in hand and end."""
         self._stopping.set()
         self._woken.set()
+        self._hurry.set()
 
     def progressing(self) -> bool:
         """Whether it sends, or waits its turn, or has nothing to send."""
@@ -121,13 +128,9 @@ class Relay:
 
     async def _drain(self) -> bool:
         """Publish one batch. True when there may be more of it."""
-        # What goes on being marked while we look may be seen as unsent and be marked when we have the answer.
-        gone = set(self._gone)
-        limit = LIMIT + len(gone)
-        found = await self._sending.unsent(limit)
-        waiting = [row for row in found if row["_id"] not in gone]
-        rows = [row for row in waiting if not row["barrier"]]
-        barriers = [row for row in waiting if row["barrier"]]
+        found = await self._sending.unsent(LIMIT, without=sorted(self._gone))
+        rows = [row for row in found if not row["barrier"]]
+        barriers = [row for row in found if row["barrier"]]
         _note_oldest(rows[0] if rows else None)
         left = len(rows) - await self._carry(rows)
         if left:
@@ -137,7 +140,7 @@ class Relay:
         if await self._carry(ready) < len(ready):
             raise NotNow("barriers did not go")
         self._barriers_seen -= {row["_id"] for row in ready}
-        return bool(self._barriers_seen) or len(found) == limit
+        return bool(self._barriers_seen) or len(found) == LIMIT
 
     async def _carry(self, rows: Sequence[Document]) -> int:
         """Publish. The lease is kept alive while the broker thinks; when it is lost, all is dropped."""
@@ -161,6 +164,8 @@ class Relay:
             if row["_id"] in acknowledged:
                 SENT.add(topic=row["topic"])
         self._gone |= acknowledged
+        if len(self._gone) >= MARK_AT:
+            self._hurry.set()
         self._see_marking()
         return len(acknowledged)
 
@@ -173,11 +178,15 @@ class Relay:
             self._marking = asyncio.create_task(self._mark(), name="mark-sent")
 
     async def _mark(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), MARK_SECONDS)
         while self._gone:
             marked = set(self._gone)
             await self._sending.mark(sorted(marked))
             failpoint("relay.marked")
             self._gone -= marked
+        if not self._stopping.is_set():
+            self._hurry.clear()
 
     async def _stand_by(self) -> bool:
         """Another relay leads; the age of the oldest row is still told, for it may be dead."""

@@ -30,8 +30,11 @@ class Sending(Protocol):
     async def take(self) -> bool:
         """Take the lease, or keep it. False while another relay holds it."""
 
-    async def unsent(self, limit: int) -> list[Document]:
-        """Rows in the order they must leave: the ordinary ones, and only behind the last of them the barriers."""
+    async def unsent(self, limit: int, *, without: Sequence[str] = ()) -> list[Document]:
+        """Rows in the order they must leave: the ordinary ones, and only behind the last of them the barriers.
+
+        `without` are ids of rows that have left and are not marked yet.
+        """
 
     async def mark(self, row_ids: Sequence[str]) -> None:
         """Note that the broker has them, if the lease is still ours. Raises `LeaseLost`."""
@@ -74,10 +77,11 @@ class MongoSending:
             taken = await self._rows.update_one({"_id": _LEASE, **where}, _until_later(token))
         return bool(taken.matched_count)
 
-    async def unsent(self, limit: int) -> list[Document]:
+    async def unsent(self, limit: int, *, without: Sequence[str] = ()) -> list[Document]:
+        waiting: Document = {"sent": False, **({"_id": {"$nin": list(without)}} if without else {})}
         with not_now():
             # The partial index lies in just this order.
-            found = self._rows.find({"sent": False}, batch_size=limit).sort([("barrier", 1), ("order", 1)]).limit(limit)
+            found = self._rows.find(waiting, batch_size=limit).sort([("barrier", 1), ("order", 1)]).limit(limit)
             rows: list[Document] = await found.to_list(None)
         return rows
 

@@ -47,6 +47,7 @@ from services.delivery.domain.state import (
     Watermark,
 )
 from services.delivery.domain.telling import (
+    CATCHING_UP,
     Answer,
     Attempted,
     Claim,
@@ -59,7 +60,7 @@ from services.delivery.domain.telling import (
 )
 
 __all__ = [
-    "GENESIS", "NO_SUCH_DELIVERY", "NO_SUCH_ENDPOINT", "OLDEST_WATERMARK", "Acknowledge", "Answer", "Attempted", "Break",
+    "CATCHING_UP", "GENESIS", "NO_SUCH_DELIVERY", "NO_SUCH_ENDPOINT", "OLDEST_WATERMARK", "Acknowledge", "Answer", "Attempted", "Break",
     "Cancel", "Chain", "Claim", "Delivery", "Endpoint", "EndpointState", "Expire", "LedgerRow", "Notice", "NoticeKind",
     "NoticeState", "Open", "Organization", "Ping", "Put", "Receive", "Remove", "Replay", "Revocation", "Rotate", "Secret",
     "Status", "Student", "Surroundings", "Watermark", "acknowledge", "attempted", "cancel", "catch_up", "caught_up", "claim",

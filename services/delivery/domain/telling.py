@@ -43,6 +43,8 @@ JITTER = 0.2
 LONGEST_RETRY_AFTER = timedelta(hours=24)
 CLAIM = timedelta(seconds=60)
 """How long a begun attempt is left alone: its 15 s, and ample time to write down how it ended. Then it is due again."""
+CATCHING_UP = timedelta(minutes=1)
+"""How long a new endpoint is looked after: whatever was decided without it is written by then."""
 DISABLED_AFTER = timedelta(days=5)
 """Of nothing but failures (Outpost, Svix)."""
 
@@ -242,7 +244,7 @@ def catch_up(
 
 def caught_up(endpoint: Endpoint | None, *, at: datetime) -> Decision[Endpoint] | Refusal:
     """Stop looking for what the endpoint missed, a minute after it was made: whatever was decided without it is written."""
-    if endpoint is None or not endpoint.catching_up or at < endpoint.made_at + timedelta(minutes=1):
+    if endpoint is None or not endpoint.catching_up or at < endpoint.made_at + CATCHING_UP:
         return Refusal(Reason.CONFLICT, "the endpoint is still catching up")
     return Decision(replace(endpoint, catching_up=False))
 

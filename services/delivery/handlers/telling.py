@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from contracts.types import OrganizationId
 from services.chassis import clock
 from services.chassis.decision import Decision
 from services.chassis.store.work import Job
-from services.delivery.domain import Answer, Attempted, Delivery, Endpoint, Notice, NoticeState, signing
+from services.delivery.domain import CATCHING_UP, Answer, Attempted, Delivery, Endpoint, Notice, NoticeState, signing
 from services.delivery.gateways.pace import Pace
 from services.delivery.gateways.signing import EndpointSecrets
 from services.delivery.gateways.webhooks import Said, Webhooks
@@ -106,10 +107,21 @@ class Late:
     delivery: Delivery | None
 
 
-async def find_late(questions: Questions, limit: int) -> Sequence[Late]:
-    """What endpoints made not long ago have missed."""
+async def find_late(questions: Questions, limit: int, now: datetime | None = None) -> Sequence[Late]:
+    """What endpoints made not long ago have missed; and those that have nothing left to catch up, if it is time at `now`."""
+    endpoints = await questions.catching_up(limit)
+    if not endpoints:
+        return []
+    untold = await questions.untold(sorted({one.recipient_id for one in endpoints}), limit)
+    missed: dict[OrganizationId, list[Delivery]] = {}
+    for delivery in untold:
+        missed.setdefault(delivery.recipient_id, []).append(delivery)
     found: list[Late] = []
-    for endpoint in await questions.catching_up(limit):
-        untold = await questions.untold(endpoint.recipient_id, limit)
-        found += [Late(endpoint, delivery) for delivery in untold] or [Late(endpoint, None)]
+    for endpoint in endpoints:
+        late = missed.get(endpoint.recipient_id, ())
+        found += [Late(endpoint, delivery) for delivery in late]
+        old_enough = now is None or now >= endpoint.made_at + CATCHING_UP
+        # While the look was cut short, nobody is said to have caught up.
+        if not late and old_enough and len(untold) < limit:
+            found.append(Late(endpoint, None))
     return found[:limit]

@@ -30,6 +30,8 @@ TIMEOUT = 25.0
 """Seconds for one message: its own mail takes 10 at the most; longer than that it waits behind a server that hangs."""
 AT_ONCE = 32
 """Far more than there are connections: what is claimed and recorded together shares transactions."""
+LINGER = 0.1
+"""Seconds that a look waits for company: what news of many families asks for is claimed together."""
 SOON = timedelta(seconds=10)
 """What notify has not heard of yet, another topic brings in a moment."""
 LANGUAGE = "en"
@@ -107,6 +109,7 @@ class Post:
             every=EVERY,
             concurrency=AT_ONCE,
             timeout=TIMEOUT,
+            linger=LINGER,
         )
 
     async def act(self, due: Due, claimed: Decision[Any]) -> Attempt:
