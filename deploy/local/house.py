@@ -392,7 +392,7 @@ async def take_down(folder: Path) -> bool:
     was_up = is_alive(pid_file)
     if was_up and pid_file.read_text().split()[0] != str(os.getpid()):
         await end(pid_file, grace=_HOUSE_GRACE)
-    house = House(folder)
+    house = House(folder, nodes=len([*(folder / "kafka").glob("[0-9]*")]) or 1)
     left = house.has_left_something()
     await house.stop()
     return was_up or left
