@@ -43,10 +43,11 @@ class Caller:
         step_up: str | None = None,
         data: bytes | Mapping[str, str] | None = None,
         media_type: str | None = None,
+        signed_in: bool = True,
     ) -> Json:
         """The JSON of the answer (or its bytes). Raises `Refused` for a 4xx or 5xx."""
         headers = {"accept": "application/json"}
-        headers |= {"authorization": f"Bearer {self.token}"} if self.token else {}
+        headers |= {"authorization": f"Bearer {self.token}"} if self.token and signed_in else {}
         headers |= {"x-step-up": step_up} if step_up else {}
         headers |= {"content-type": media_type} if media_type else {}
         async with self.web.request(method, self.origin + path, json=body, data=data, headers=headers) as answer:
@@ -72,7 +73,8 @@ class Caller:
     async def come_in(self, client_id: str, secret: str) -> None:
         """Trade credentials for an access token (RFC 6749 §4.4)."""
         form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-        answer = await self.call("POST", "/identity/token", data=form)
+        # The old token stays in use until there is a new one, and has no business at the door where it is made.
+        answer = await self.call("POST", "/identity/token", data=form, signed_in=False)
         self.token = answer["access_token"]
 
 
