@@ -185,7 +185,7 @@ class Place:
         """The delivery, once the recipient's program was told of it by webhook."""
         deadline = clock.seconds() + PATIENCE
         while not case.to.told_of(case.request_id):
-            assert clock.seconds() < deadline, f"{case.request_id} was never told"
+            assert clock.seconds() < deadline, f"{case.request_id} was never told: {await self.whereabouts(case)}"
             await asyncio.sleep(0.02)
         found = await insist(lambda: case.to.delivery_of(case.request_id))
         assert found is not None
@@ -315,6 +315,20 @@ class Place:
         for message_id, caught in (await self.mails(case.request_id)).items():
             assert caught, f"{message_id} is recorded as sent and nobody has it"
             assert len({(mail["to"], mail["subject"]) for mail in caught}) == 1
+
+    async def whereabouts(self, case: Case) -> str:
+        """How far a request has come, service by service: for who must find out why it stands still."""
+        seen, by_request = self.documents, {"request_id": case.request_id}
+        request = await seen["consent"]["requests"].find_one({"_id": case.request_id}) or {}
+        release = await seen["records"]["releases"].find_one({"_id": case.request_id}) or {}
+        delivery = await seen["delivery"]["deliveries"].find_one(by_request) or {}
+        notices = seen["delivery"]["notices"].find({"delivery_id": delivery.get("_id")})
+        words = [f"consent: {request.get('status')} {request.get('stage')}", f"records: {release.get('status')}"]
+        words += [f"delivery: {delivery.get('status')}"]
+        words += [f"notice: {one['state']} {one.get('due_at')} {one['claims']} claims" async for one in notices]
+        for service in ("consent", "records", "delivery"):
+            words.append(f"{await seen[service]['outbox'].count_documents({'sent': False})} rows unsent in {service}")
+        return "; ".join(words)
 
     async def deliveries(self, case: Case) -> list[Json]:
         program = await case.to.program()
