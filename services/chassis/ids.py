@@ -5,7 +5,9 @@ import secrets
 import time
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_LENGTH = 26
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_PLACES = tuple(range(120, -1, -10))
+"""26 letters of five bits, spelt two at a time: a batch of 500 messages draws some 1 500 ids."""
 
 
 def new(prefix: str) -> str:
@@ -25,4 +27,4 @@ def secret() -> str:
 
 
 def _spell(number: int) -> str:
-    return "".join(_ALPHABET[number >> 5 * place & 31] for place in range(_LENGTH - 1, -1, -1))
+    return "".join([_PAIRS[number >> place & 1023] for place in _PLACES])

@@ -146,6 +146,36 @@ async def test_a_slow_act_holds_up_no_other(post: Post) -> None:
         stuck.set()
 
 
+async def test_acts_that_end_apart_are_recorded_together(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duty, "RECORDS_TOGETHER", 0.3)
+    carried: list[int] = []
+    carry_out_batch = post.work.carry_out_batch
+
+    async def noted(jobs: Sequence[Job]) -> Any:
+        carried.append(len(jobs))
+        return await carry_out_batch(jobs)
+
+    names = [f"p{number}" for number in range(8)]
+    post.take = lambda name: asyncio.sleep(int(name[1:]) * 0.005)
+    await post.put(*names)
+    monkeypatch.setattr(post.work, "carry_out_batch", noted)
+    async with on_duty(post, post.duty(concurrency=8)):
+        await until(post.all_settled)
+    assert carried[0] == 8
+    assert len(carried) <= 3, "two beats at the most"
+
+
+async def test_an_act_that_waits_for_its_record_holds_up_no_place(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duty, "RECORDS_TOGETHER", 60.0)
+    await post.put(*(f"p{number}" for number in range(5)))
+    one = post.duty(concurrency=1)
+    running = asyncio.create_task(one.run(post.work))
+    await until(lambda: len(post.sent) == 5, seconds=5)
+    one.stop()
+    await asyncio.wait_for(running, 5)
+    assert await post.all_settled(), "at the end nobody waits for the beat"
+
+
 async def test_an_act_that_fails_is_recorded_as_failed(post: Post) -> None:
     async def refuse(name: str) -> None:
         raise ConnectionError("no route")

@@ -92,6 +92,23 @@ async def test_what_was_committed_is_not_read_again(listener: Listener) -> None:
     assert await listener.behind() == behind + 1
 
 
+async def test_a_poll_that_lingers_takes_along_what_comes_meanwhile(stage: Stage) -> None:
+    polls: list[int] = []
+    hearing = Hearing(linger=1.0)
+
+    @hearing(ConsentExpired)
+    async def note(messages: Sequence[Message[ConsentExpired]]) -> Sequence[Answer]:
+        polls.append(len(messages))
+        return [hear(message) for message in messages]
+
+    listener = Listener(stage, await stage.store("listener", [COUNTS.collection, BELLS.collection]), hearing)
+    async with listening(listener):
+        await stage.produce(TOPIC, [record("req_1")])
+        await stage.produce(TOPIC, [record("req_2")])
+        await until(lambda: listener.counted("req_2"))
+    assert polls == [2]
+
+
 async def test_rubbish_is_set_aside_byte_for_byte_and_blocks_nobody(listener: Listener) -> None:
     bad: RECORD = (b"req_2", b"\x00\xff", [("ce_type", b"consent.request.expired.v1"), ("ce_id", b"\xff\xfe")])
     await listener.stage.produce(TOPIC, [record("req_1"), bad, (None, b"", []), record("req_3")])
@@ -295,3 +312,25 @@ async def test_ten_thousand_messages_go_through_in_batches(stage: Stage, listene
 
 async def _all(listener: Listener, total: int) -> bool:
     return await listener.store.count(COUNTS, {}) == total
+
+
+async def test_a_broker_that_never_says_farewell_is_not_waited_for(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measured on a full house: the end of TLS sometimes never comes, and a service then took 20 s to end."""
+    await listener.consumer.start()
+    await listener.stage.produce(TOPIC, [record("req_1")])
+    await until(lambda: listener.counted("req_1"))
+    never = asyncio.Event()
+    monkeypatch.setattr(module, "LEAVE_SECONDS", 0.5)
+    client: Any = listener.consumer._reader()._client
+    closing = client.close
+
+    async def hangs() -> None:
+        await closing()
+        await never.wait()
+
+    monkeypatch.setattr(client, "close", hangs)
+    async with asyncio.timeout(4):
+        await listener.consumer.stop()
+    assert await listener.behind() > 0, "what had ended was committed before"

@@ -99,6 +99,32 @@ async def test_rows_of_one_key_leave_in_their_order(speaker: Speaker) -> None:
         assert versions(records, name) == list(range(1, 31))
 
 
+async def test_rows_that_leave_close_together_are_marked_together(
+    speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MARK_SECONDS", 1.0)
+    sending, marks = MongoSending(speaker.store), list[int]()
+    mark = sending.mark
+
+    async def noted(row_ids: Sequence[str]) -> None:
+        marks.append(len(row_ids))
+        await mark(row_ids)
+
+    monkeypatch.setattr(sending, "mark", noted)
+    publisher = NotedPublisher()
+    relay = Relay(sending, publisher, watch=False)
+    running = asyncio.create_task(relay.run())
+    for version in range(1, 6):
+        await speaker.say(("req_1", version))
+        relay.wake()
+        await until(lambda version=version: len(publisher.taken) == version)  # type: ignore[misc]
+    await until(speaker.all_sent)
+    relay.stop()
+    await asyncio.wait_for(running, 15)
+    assert len(publisher.taken) == 5, "a row that has left and is not marked yet leaves once"
+    assert len(marks) < 5
+
+
 async def test_two_relays_at_once_publish_each_row_once(speaker: Speaker) -> None:
     async with speaker.relaying(), speaker.relaying():
         for version in range(1, 21):
