@@ -15,6 +15,7 @@ import pytest
 from deploy.local.environment import ServiceRole
 from deploy.local.house import House
 from services.chassis.failpoint import NAMES
+from services.chassis.service import _waits_in
 from tests.support.stage import until
 from tests.support.toys import BELLS, COUNTS
 
@@ -176,3 +177,21 @@ async def test_what_is_set_up_wrong_ends_the_start_with_one_sentence(
     assert sentence in said
     assert "Traceback" not in said
     assert "not-the-password" not in said
+
+
+async def test_a_part_that_does_not_end_tells_in_which_functions_it_waits() -> None:
+    never = asyncio.Event()
+
+    async def inner() -> None:
+        await never.wait()
+
+    async def outer() -> None:
+        await inner()
+
+    task = asyncio.create_task(outer())
+    await asyncio.sleep(0)
+    names = _waits_in(task).split(" > ")
+    assert [name.rpartition(".")[2] for name in names[:3]] == ["outer", "inner", "wait"]
+    never.set()
+    await task
+    assert _waits_in(task)

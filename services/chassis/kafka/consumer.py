@@ -43,6 +43,9 @@ STALLED = 30.0
 """Seconds without a finished poll after which the process says that it is not ready."""
 DRAIN_SECONDS = 20.0
 """What a batch in hand may take at the end of the process."""
+LEAVE_SECONDS = 5.0
+"""For leaving the group and closing connections. Closing waits for the broker's end of TLS, which sometimes never comes
+(measured: uvloop waits for it 30 s); whatever is left then, the broker finds out by itself within the session's 6 s."""
 REPLAY_SECONDS = 1.0
 _REPLAYS = 50
 
@@ -136,8 +139,15 @@ class Consumer:
                 self._subscriber.running = False
             await self._idle.wait()
             await self._offsets.close()
-            await self._broker.stop()
+            await self._let_go(self._broker)
             self._broker = None
+
+    async def _let_go(self, broker: KafkaBroker) -> None:
+        """Leave the group, then close what is open. A broker that does not answer a TLS farewell is not waited for."""
+        try:
+            await asyncio.wait_for(broker.stop(), LEAVE_SECONDS)
+        except TimeoutError:
+            logger().info("connections to Kafka closed without the broker's farewell")
 
     def progressing(self) -> bool:
         """Whether polls end well. False when stuck: a database or a broker away, a hung batch, a group that refuses us."""
