@@ -77,10 +77,18 @@ class MongoStore:
     def __init__(self, client: Any, name: str) -> None:
         self.client = client
         self.db = client[name]
+        self._handles: dict[str, Any] = {}
+
+    def handle(self, name: str) -> Any:
+        """The driver's handle of a collection, made once: making one costs as much as a small query's encoding."""
+        found = self._handles.get(name)
+        if found is None:
+            found = self._handles[name] = self.db[name]
+        return found
 
     async def transact(self, body: Callable[[Unit], Awaitable[T]]) -> T:
         async def bound(session: Any) -> T:
-            return await body(_MongoUnit(self.db, session))
+            return await body(_MongoUnit(self.handle, session))
 
         for left in reversed(range(_TRIES)):
             try:
@@ -111,54 +119,54 @@ class MongoStore:
         after: int = 0,
     ) -> list[S]:
         with not_now():
-            cursor = self.db[shelf.collection.name].find(dict(where), limit=limit, skip=after)
+            cursor = self.handle(shelf.collection.name).find(dict(where), limit=limit, skip=after)
             if sort:
                 cursor = cursor.sort(list(sort))
-            return [shelf.state_in(document) async for document in cursor]
+            return [shelf.state_in(document) for document in await cursor.to_list(None)]
 
     async def count(self, shelf: Shelf[Any], where: Mapping[str, Any]) -> int:
         with not_now():
-            return int(await self.db[shelf.collection.name].count_documents(dict(where)))
+            return int(await self.handle(shelf.collection.name).count_documents(dict(where)))
 
     async def check(self) -> None:
         """Raises `NotNow` when the database does not answer as this role's user."""
         with not_now():
-            await self.db[OUTBOX.name].find_one({"_id": "health"}, {"_id": 1})
+            await self.handle(OUTBOX.name).find_one({"_id": "health"}, {"_id": 1})
 
     def collection(self, collection: Collection) -> Any:
         """The driver's own handle, for the mechanism's collections (relay, set-asides) that live outside of jobs."""
-        return self.db[collection.name]
+        return self.handle(collection.name)
 
 
 class _MongoUnit:
     """One run of one transaction: every call carries the session."""
 
-    def __init__(self, db: Any, session: Any) -> None:
-        self._db = db
+    def __init__(self, handle: Callable[[str], Any], session: Any) -> None:
+        self._handle = handle
         self._session = session
 
     async def load(self, shelf: Shelf[Any], ids: Sequence[str]) -> list[Document]:
         return await self.load_by(shelf, "_id", ids)
 
     async def load_by(self, shelf: Shelf[Any], field: str, values: Sequence[str]) -> list[Document]:
-        cursor = self._db[shelf.collection.name].find({field: {"$in": list(values)}}, session=self._session)
+        cursor = self._handle(shelf.collection.name).find({field: {"$in": list(values)}}, session=self._session)
         return cast("list[Document]", await cursor.to_list(None))
 
     async def seen(self, message_ids: Sequence[str]) -> set[str]:
-        cursor = self._db[INBOX.name].find({"_id": {"$in": list(message_ids)}}, {"_id": 1}, session=self._session)
-        return {document["_id"] async for document in cursor}
+        cursor = self._handle(INBOX.name).find({"_id": {"$in": list(message_ids)}}, {"_id": 1}, session=self._session)
+        return {document["_id"] for document in await cursor.to_list(None)}
 
     async def write(
         self, states: Mapping[Shelf[Any], Sequence[Document]], rows: Sequence[Document], seen: Sequence[Document]
     ) -> None:
         for shelf, documents in states.items():
-            await self._db[shelf.collection.name].bulk_write(
+            await self._handle(shelf.collection.name).bulk_write(
                 [_change(shelf, document) for document in documents], ordered=False, session=self._session
             )
         if rows:
-            await self._db[OUTBOX.name].insert_many(rows, ordered=False, session=self._session)
+            await self._handle(OUTBOX.name).insert_many(rows, ordered=False, session=self._session)
         if seen:
-            await self._db[INBOX.name].insert_many(seen, ordered=False, session=self._session)
+            await self._handle(INBOX.name).insert_many(seen, ordered=False, session=self._session)
 
 
 def _change(shelf: Shelf[Any], document: Document) -> Any:

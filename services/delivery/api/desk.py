@@ -23,6 +23,7 @@ from services.delivery.domain import (
     Remove,
     Replay,
     Rotate,
+    Status,
     Student,
 )
 from services.delivery.domain.notice import REDISCLOSURE
@@ -82,8 +83,11 @@ class Desk:
         return verdict.state
 
     async def package(self, caller: Caller, delivery_id: DeliveryId) -> Document:
-        """The exact bytes. Whether they may go is asked before the work, and again when they are ready to go."""
-        fetched = await self._packages.fetch(await self._may_fetch(caller, delivery_id))
+        """The exact bytes. Whose they are is asked before the work; whether they may go, when they are ready to go."""
+        found = await self.look(caller, delivery_id)
+        if not found.disclosed or found.status is Status.CANCELLED:
+            found = await self._may_fetch(caller, delivery_id)  # which says why not
+        fetched = await self._packages.fetch(found)
         if isinstance(fetched, Refusal):
             raise Refused(fetched)
         await self._may_fetch(caller, delivery_id)
