@@ -67,12 +67,13 @@ class Book:
     def opened(self, request: Request) -> None:
         self.requests.setdefault(request.request_id, request)
 
-    def signed(self, answer: Request, person_id: PersonId, grant_id: str, at: datetime) -> None:
+    def signed(self, answer: Request, person_id: PersonId, shown: str, grant_id: str, at: datetime) -> None:
         """The family's signature was taken. It was theirs to give, and is the approval where the school asks for none."""
         request_id = answer.request_id
         if request_id in self.approvals or self.signed_by.get(request_id) in self._signers(request_id):
             return
         assert person_id in self._signers(request_id), f"{person_id} has signed, and had no right to"
+        assert answer.package is not None and shown == answer.package.digest, "signed without having been shown it"
         self.signed_by[request_id] = person_id
         if answer.grant is not None:
             policy = self.organizations["consent", SCHOOL].policy

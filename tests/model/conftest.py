@@ -20,6 +20,7 @@ settings.register_profile(
     derandomize=True,
     database=None,
     deadline=None,
+    report_multiple_bugs=False,
     suppress_health_check=_QUIET,
     phases=[Phase.generate, Phase.shrink],
 )

@@ -85,6 +85,7 @@ def release(world: "World", request: Request, lie: str) -> None:
         released_at=world.at,
     )
     _say(world, event)
+    world.misled.add(request.request_id)
 
 
 def _claims_in(token: str) -> Grant:

@@ -236,17 +236,16 @@ class ReleasePath(RuleBasedStateMachine):
             where, behind = read[place % len(read)]
             self.world.broker.commit(name, where, max(0, behind - back))
 
-    @rule(topic=TOPIC, number=st.integers(0, 30), forgotten=st.booleans(), flows=st.booleans())
-    def a_record_comes_again(self, topic: str, number: int, forgotten: bool, flows: bool) -> None:
-        """The same bytes at the end of the log; or under another id, as if every inbox had forgotten it."""
+    @rule(topic=TOPIC, number=st.one_of(st.none(), ANY), forgotten=st.booleans(), flows=st.booleans())
+    def records_come_again(self, topic: str, number: int | None, forgotten: bool, flows: bool) -> None:
+        """One or all of a topic, byte for byte; or under other ids, as if every inbox had forgotten them."""
         records = self.world.broker.genuine(topic, self.world.forged)
-        if not records:
-            return
-        record = records[-1 - number % len(records)]
-        if forgotten:
-            self.world.broker.append(**with_id(record, self.world.new("evt")), partition=record.partition)
-        else:
-            self.world.broker.again(record)
+        chosen = [pick(records, number)] if records and number is not None else records
+        for record in chosen:
+            if forgotten:
+                self.world.broker.append(**with_id(record, self.world.new("evt")), partition=record.partition)
+            else:
+                self.world.broker.again(record)
         self._flow(flows)
 
     @precondition(has_requests)

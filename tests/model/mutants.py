@@ -189,6 +189,14 @@ def records_ignores_a_withdrawal(patch: pytest.MonkeyPatch) -> None:
 
 @mutant
 def records_forgets_a_revocation_heard_before_its_approval(patch: pytest.MonkeyPatch) -> None:
+    revoke = records_releasing.revoke
+    patch.setattr(
+        records_releasing, "revoke", lambda known, command: revoke(known, command) if known else ending.NO_SUCH_REQUEST
+    )
+
+
+@mutant
+def records_lets_a_revoked_release_wait(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(records_releasing, "revoke", lambda known, command: ending.NO_SUCH_REQUEST)
 
 

@@ -89,11 +89,16 @@ def _check_withheld(world: "World", request: Request, release: Release) -> None:
     approval = world.book.approvals[request.request_id]
     if release.status is ReleaseStatus.WAITING:
         assert world.book.holds.get(approval.transcript_id, world.at) > world.at, "it waits for a hold that is none"
-        assert request.stage is Stage.ON_HOLD
+        assert request.stage in _shown(world, request, Stage.ON_HOLD)
         return
-    assert request.stage is Stage.WITHHELD
+    assert request.stage in _shown(world, request, Stage.WITHHELD)
     withdrawn = approval.transcript_version <= world.book.withdrawn.get(approval.transcript_id, 0)
     assert withdrawn if release.cause == "withdrawn" else world.at >= approval.until and release.cause == "expired"
+
+
+def _shown(world: "World", request: Request, stage: Stage) -> set[Stage]:
+    """The stage, or what a forger has made consent believe."""
+    return {stage, Stage.RELEASED} if request.request_id in world.misled else {stage}
 
 
 def _check_delivery(world: "World", request: Request, delivery: Delivery) -> None:

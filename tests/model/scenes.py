@@ -89,6 +89,10 @@ async def begin(world: World, scene: str) -> None:
         world.tell(organization(world, SCHOOL, Standing.VERIFIED, SchoolPolicy(school_approves=True)))
         await world.flow()
         await _signed(world, MINOR)
+    elif scene == "opened":
+        for person_id in people.STUDENTS:
+            await world.family.open_request(person_id, COLLEGE)
+        await world.flow()
     elif scene == "signed and not carried":
         await _signed(world, MINOR)
     elif scene == "recipients are told":
@@ -109,4 +113,11 @@ async def _signed(world: World, person_id: PersonId) -> None:
         await world.family.sign(opened.request_id, signer(world, opened))
 
 
-SCENES = ("the school approves too", "signed and not carried", "recipients are told", "available", "disclosed")
+SCENES = (
+    "opened",
+    "the school approves too",
+    "signed and not carried",
+    "recipients are told",
+    "available",
+    "disclosed",
+)

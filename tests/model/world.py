@@ -56,6 +56,8 @@ class World:
         self.scribe = Scribe()
         self.identity: dict[str, Event] = {}
         self.forged: set[tuple[str, int, int]] = set()
+        self.misled: set[str] = set()
+        """Requests of which consent may have read a forged release: it shows that stage, and nothing more comes of it."""
         self.asides: list[tuple[Service, Record]] = []
         """Genuine records that were set aside."""
         self.webhooks: dict[str, str] = {}
@@ -95,7 +97,7 @@ class World:
         by_name = {service.name: service for service in other.services}
         other.asides = [(by_name[service.name], record) for service, record in self.asides]
         other.records.knows_new_key = self.records.knows_new_key
-        other.identity, other.forged = dict(self.identity), set(self.forged)
+        other.identity, other.forged, other.misled = dict(self.identity), set(self.forged), set(self.misled)
         other.webhooks, other.frozen, other.counter = dict(self.webhooks), self.frozen, self.counter
         return other
 

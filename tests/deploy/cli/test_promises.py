@@ -5,7 +5,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from deploy.cli.__main__ import app
-from deploy.cli.promises import KEPT, PROMISES, TESTS, lost_promises, find_tests
+from deploy.cli.promises import KEPT, PROMISES, TESTS, find_tests, lost_promises
 
 
 def test_all_twenty_eight_promises_are_listed_once() -> None:

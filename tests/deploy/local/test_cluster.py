@@ -54,7 +54,7 @@ async def test_a_set_of_three_goes_on_without_its_primary_and_takes_it_back(tmp_
     finally:
         await members.stop()
     with capsys.disabled():
-        print(f"\na set of three: ready in {took:.1f} s")  # noqa: T201 - a measurement to be seen
+        print(f"\na set of three: ready in {took:.1f} s")
 
 
 @pytest.mark.connected
@@ -78,4 +78,4 @@ async def test_a_quorum_of_three_keeps_what_it_took_when_a_node_is_killed(tmp_pa
     finally:
         await quorum.stop()
     with capsys.disabled():
-        print(f"\na quorum of three: ready in {took:.1f} s")  # noqa: T201 - a measurement to be seen
+        print(f"\na quorum of three: ready in {took:.1f} s")

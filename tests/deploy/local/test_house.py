@@ -117,7 +117,7 @@ async def test_a_killed_house_is_taken_down_without_remains_and_starts_again_on_
         await again.stop()
     assert not is_alive(folder / "house.pid")
     with capsys.disabled():
-        print(f"\na house of dummies, warm: ready in {took:.1f} s")  # noqa: T201 - a measurement to be seen
+        print(f"\na house of dummies, warm: ready in {took:.1f} s")
 
 
 async def test_roles_run_as_processes_of_their_own(tmp_path):

@@ -64,4 +64,4 @@ async def test_a_node_killed_with_9_goes_on_with_its_data_on_the_same_port(tmp_p
     finally:
         await node.stop()
     with capsys.disabled():
-        print(f"\nKafka after kill -9: ready in {took:.1f} s")  # noqa: T201 - a measurement to be seen
+        print(f"\nKafka after kill -9: ready in {took:.1f} s")
