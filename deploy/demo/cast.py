@@ -13,6 +13,8 @@ from services.chassis import clock
 Json = Any
 STEP = 30
 """Seconds of one authenticator code (RFC 6238)."""
+UNDERWAY = 5
+"""Seconds that a code may be on its way, on a machine with much else to do."""
 
 
 class Refused(Exception):
@@ -103,7 +105,8 @@ class Person(Caller):
 
     async def _code(self) -> str:
         """A code that was not used before: the one of the last half minute, this one, the next; then one waits."""
-        now = int(clock.now().timestamp()) // STEP
+        # A code of the last half minute must still be good when it arrives.
+        now = int(clock.now().timestamp() + UNDERWAY) // STEP
         step = max(self._last_step + 1, now - 1)
         while step > int(clock.now().timestamp()) // STEP + 1:
             await asyncio.sleep(0.5)
