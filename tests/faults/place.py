@@ -55,8 +55,8 @@ CLAIMS = {
 }
 """How long what was begun is nobody else's: after a crash it is due again when this has gone by."""
 ACTS_TAKE = timedelta(seconds=4)
-PATIENCE = 60.0
-"""Seconds until what was set going must have come to its end, restarts on a busy machine included."""
+PATIENCE = 120.0
+"""Seconds until what was set going must have come to its end, restarts on a busy machine included. It takes 1 to 15."""
 
 
 def failpoints(folder: Path) -> dict[str, dict[str, str]]:
@@ -108,7 +108,7 @@ class Place:
 
     async def ask(self, student: str = STUDENTS[0], to: str = WESTMARCH, *, parts: Sequence[str] = ()) -> Case:
         """Open a request as the student, whatever it takes; one request, however often it is sent."""
-        family = await self.setting.household(student)
+        family: Household = await insist(lambda: self.setting.household(student))
         body = {
             "transcript_id": self.setting.transcripts[student]["transcript_id"],
             "recipient_id": self.setting.recipients[to],
