@@ -169,11 +169,11 @@ class ReleasePath(RuleBasedStateMachine):
         self.do(scenes.open_all(self.world))
 
     @precondition(has_deliveries)
-    @rule(number=ANY, by=RECIPIENT, notice=st.booleans(), fault=FAULT)
-    def anybody_opens(self, number: int, by: Any, notice: bool, fault: Any) -> None:
+    @rule(number=ANY, notice=st.booleans(), fault=FAULT)
+    def a_recipient_opens(self, number: int, notice: bool, fault: Any) -> None:
         self.do(self.world.flow())
-        self.do(self.world.recipients.open_delivery(self.delivery(number), by=by, notice=notice, fault=fault))
-        self.do(self.world.recipients.fetch(self.delivery(number), by=by))
+        self.do(self.world.recipients.open_delivery(self.delivery(number), notice=notice, fault=fault))
+        self.do(self.world.recipients.fetch(self.delivery(number)))
 
     @precondition(has_deliveries)
     @rule(number=ANY, taken_back=st.booleans(), meanwhile=MEANWHILE)

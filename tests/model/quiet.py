@@ -45,7 +45,7 @@ async def settle(world: "World") -> None:
 
 def check_quiet(world: "World") -> None:
     for service in world.services:
-        assert not world.broker.waiting(service.name)
+        assert not world.broker.waiting(service.name), f"{service.name} has not read everything"
         assert all(row["sent"] for row in service.store.tables.get(OUTBOX.name, {}).values())
     for notice in map(NOTICES.state_in, world.delivery.store.rows(NOTICES).values()):
         assert notice.state is not NoticeState.WAITING or (notice.due_at and notice.due_at > world.at)
@@ -58,15 +58,17 @@ def _check(world: "World", request: Request) -> None:
     release = RELEASES.state_in(row) if row else None
     deliveries = [one for one in world.recipients.deliveries() if one.request_id == request.request_id]
     if request.request_id not in world.book.approvals:
-        assert release is None or release.grant_id is None
-        assert not deliveries
+        assert (release is None or release.grant_id is None) and not deliveries, (
+            "something came of what nobody approved"
+        )
         _check_unapproved(world, request)
         return
     assert release is not None, "an approval was never met"
     if request.request_id in world.book.revoked:
         assert request.status is RequestStatus.REVOKED
-        assert release.status is not ReleaseStatus.WAITING
-        assert all(one.status is DeliveryStatus.CANCELLED and not one.sealed_key for one in deliveries)
+        assert release.status is not ReleaseStatus.WAITING, "taken back, and it still waits"
+        ended = all(one.status is DeliveryStatus.CANCELLED and not one.sealed_key for one in deliveries)
+        assert ended, "taken back, and the delivery stands"
     elif release.status is not ReleaseStatus.RELEASED:
         _check_withheld(world, request, release)
     elif request.request_id not in world.scribe.late:

@@ -9,10 +9,22 @@ from services.consent.domain import Request
 from services.consent.store import REQUESTS
 from tests.model import cast as people
 from tests.model import forger
-from tests.model.cast import ADULT, COLLEGE, FUND, MINOR, OTHER_PARENT, REGISTRAR, SCHOOL, TRANSCRIPTS
+from tests.model.cast import ADULT, COLLEGE, FUND, MINOR, OTHER_PARENT, REGISTRAR, SCHOOL, STRANGER, TRANSCRIPTS
+from tests.model.services import GRANT_KEYS
 from tests.model.world import World
 
-BETWEEN = ("", "", "revoked", "withdrawn", "held", "rights", "forged approval", *forger.LIES)
+BETWEEN = (
+    "",
+    "",
+    "revoked",
+    "withdrawn",
+    "held",
+    "held and revoked",
+    "rights",
+    "late key",
+    "forged approval",
+    *forger.LIES,
+)
 """What may come between a signature and the records that hear of it."""
 
 
@@ -53,6 +65,9 @@ async def all_the_way(
     world: World, person_id: PersonId, recipient: OrganizationId, parts: tuple[str, ...] = (), between: str = ""
 ) -> None:
     """From the opening to the delivery, if nothing is in the way; something may come between."""
+    if between == "rights":
+        world.tell(organization(world, SCHOOL, Standing.VERIFIED, SchoolPolicy(school_approves=True)))
+        await world.flow()
     opened = await world.family.open_request(person_id, recipient, parts=parts)
     if opened is None:
         return
@@ -60,27 +75,42 @@ async def all_the_way(
     if between == "forged approval":
         forger.approve(world, requests(world)[-1])
         await world.flow()
+    if between == "late key":
+        world.consent.key, world.records.knows_new_key = GRANT_KEYS[1], False
+    await world.family.sign(opened.request_id, STRANGER)
     await world.family.sign(opened.request_id, signer(world, opened))
     if between == "rights":
         world.tell(student(world, person_id, RightsHolder.STUDENT, (OTHER_PARENT,)))
         await world.flow()
     await world.family.approve_for_school(opened.request_id)
-    if between == "revoked":
-        await world.family.revoke(opened.request_id, REGISTRAR)
-    elif between == "withdrawn":
-        await world.school.withdraw(opened.transcript_id)
-    elif between == "held":
-        await world.school.hold(opened.transcript_id, timedelta(days=30))
-    elif between in forger.LIES:
-        forger.release(world, requests(world)[-1], between)
+    await _come_between(world, opened, between)
     await world.flow()
 
 
+async def _come_between(world: World, opened: Request, between: str) -> None:
+    if between == "withdrawn":
+        await world.school.withdraw(opened.transcript_id)
+    if between.startswith("held"):
+        await world.school.hold(opened.transcript_id, timedelta(days=30))
+    if between in {"held and revoked", "late key"}:
+        await world.flow()
+    if between in {"revoked", "held and revoked", "late key"}:
+        await world.family.revoke(opened.request_id, REGISTRAR)
+    if between in {"held and revoked", "late key"}:
+        await world.flow()
+        await world.school.lift(opened.transcript_id)
+        world.records.knows_new_key = True
+        await world.replay_asides()
+    if between in forger.LIES:
+        forger.release(world, requests(world)[-1], between)
+
+
 async def open_all(world: World) -> None:
-    """Every recipient opens and fetches whatever it is given."""
+    """Every recipient tries to open and fetch whatever there is."""
     for delivery in world.recipients.deliveries():
-        await world.recipients.open_delivery(delivery)
-        await world.recipients.fetch(delivery)
+        for recipient in people.RECIPIENTS:
+            await world.recipients.open_delivery(delivery, by=recipient)
+            await world.recipients.fetch(delivery, by=recipient)
 
 
 async def begin(world: World, scene: str) -> None:
