@@ -9,6 +9,7 @@ from services.consent.domain import Request
 from services.consent.store import REQUESTS
 from tests.model import cast as people
 from tests.model import forger
+from tests.model.broker import with_id
 from tests.model.cast import ADULT, COLLEGE, FUND, MINOR, OTHER_PARENT, REGISTRAR, SCHOOL, STRANGER, TRANSCRIPTS
 from tests.model.services import GRANT_KEYS
 from tests.model.world import World
@@ -22,6 +23,7 @@ BETWEEN = (
     "held and revoked",
     "rights",
     "late key",
+    "all of it again",
     "forged approval",
     *forger.LIES,
 )
@@ -85,6 +87,11 @@ async def all_the_way(
     await world.family.approve_for_school(opened.request_id)
     await _come_between(world, opened, between)
     await world.flow()
+    if between == "all of it again":
+        for topic in ("consent.requests", "records.releases"):
+            for record in world.broker.genuine(topic, world.forged):
+                world.broker.append(**with_id(record, world.new("evt")), partition=record.partition)
+        await world.flow()
 
 
 async def _come_between(world: World, opened: Request, between: str) -> None:

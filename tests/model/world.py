@@ -65,6 +65,10 @@ class World:
         self.frozen = False
         """Consent's relay stands still."""
         self.counter = 0
+        self.act = ""
+        """Names the ids that are drawn, where a world must not remember in which order things were done."""
+        self.still = False
+        """The clock does not move by itself."""
 
     @property
     def family(self) -> Family:
@@ -98,17 +102,19 @@ class World:
         other.asides = [(by_name[service.name], record) for service, record in self.asides]
         other.records.knows_new_key = self.records.knows_new_key
         other.identity, other.forged, other.misled = dict(self.identity), set(self.forged), set(self.misled)
+        other.act, other.still = self.act, self.still
         other.webhooks, other.frozen, other.counter = dict(self.webhooks), self.frozen, self.counter
         return other
 
     def tick(self) -> datetime:
-        self.at += timedelta(milliseconds=1)
+        if not self.still:
+            self.at += timedelta(milliseconds=1)
         return self.at
 
     def new(self, prefix: str) -> str:
         """An id. Drawn in order, so that a run can be repeated."""
         self.counter += 1
-        return f"{prefix}_{self.counter:026d}"
+        return f"{prefix}_{self.act}_{self.counter:026d}"
 
     def check(self) -> None:
         """Hold what was said and written since the last look against the book."""
