@@ -51,13 +51,16 @@ FORGERS_KEY = OKPKey.generate_key("Ed25519", private=True, auto_kid=True)
 DELIVERY_KEY = OKPKey.generate_key("X25519", private=True, auto_kid=True)
 
 
+NOWHERE = Path("/nowhere")
+
+
 class HeldKeys(KeyFile):
     """Keys without a file."""
 
     __slots__ = ()
 
     def __init__(self, *keys: OKPKey) -> None:
-        super().__init__(Path("/nowhere"), _keys=KeySet([*keys]))
+        super().__init__(NOWHERE, _keys=KeySet([*keys]))
 
     def keys(self) -> KeySet:
         assert self._keys is not None
@@ -65,6 +68,10 @@ class HeldKeys(KeyFile):
 
     def public(self) -> X25519PublicKey:
         return cast("X25519PublicKey", DELIVERY_KEY.public_key)
+
+
+GRANTS, OWN = HeldKeys(*GRANT_KEYS), HeldKeys(DELIVERY_KEY)
+OLD_GRANTS = HeldKeys(GRANT_KEYS[0])
 
 
 class Service:
@@ -163,18 +170,20 @@ class Records(Service):
 
     def hearing(self) -> Hearing:
         keys = self.packager.cabinet.keys
-        return records_consumers.hearing(self.questions, keys, LateKeys(self), HeldKeys(DELIVERY_KEY))
+        return records_consumers.hearing(self.questions, keys, LateKeys(self), OWN)
 
 
-class LateKeys(HeldKeys):
+class LateKeys(KeyFile):
     """Consent's public keys as records has them: a new one may arrive late."""
 
+    __slots__ = ("_records",)
+
     def __init__(self, records: Records) -> None:
-        super().__init__(*GRANT_KEYS)
+        super().__init__(NOWHERE)
         self._records = records
 
     def keys(self) -> KeySet:
-        return super().keys() if self._records.knows_new_key else KeySet([GRANT_KEYS[0]])
+        return (GRANTS if self._records.knows_new_key else OLD_GRANTS).keys()
 
 
 class SlowVault:
@@ -203,13 +212,13 @@ class Deliveries(Service):
             self.handlers,
             self.questions,
             cast("Packages", self.vault),
-            EndpointSecrets(HeldKeys(DELIVERY_KEY)),
+            EndpointSecrets(OWN),
             local=True,
             ports=(443,),
         )
 
     def hearing(self) -> Hearing:
-        verify = delivery_consumers.verifier(HeldKeys(*GRANT_KEYS).keys)
+        verify = delivery_consumers.verifier(GRANTS.keys)
         return delivery_consumers.hearing(verify, origin=ORIGIN)
 
 

@@ -9,8 +9,8 @@ from tests.model.mutants import MUTANTS
 
 
 @pytest.mark.parametrize("name", MUTANTS)
-def test_the_machine_finds_that(name: str, monkeypatch: pytest.MonkeyPatch, profile: settings) -> None:
+def test_the_machine_finds_that(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTANTS[name](monkeypatch)
     as_in_ci = settings(settings.get_profile("ci"), phases=[Phase.generate])
-    with pytest.raises((AssertionError, ValueError, ExceptionGroup)):
+    with pytest.raises(AssertionError):
         run_state_machine_as_test(ReleasePath, settings=as_in_ci)
