@@ -119,11 +119,14 @@ async def test_opening_again_after_a_revocation_is_refused_even_as_the_same_comm
     assert verdict.reason is Reason.EXPIRED
 
 
-async def test_stale_knowledge_of_revocations_refuses_and_fresh_knowledge_opens(house: House) -> None:
+async def test_stale_knowledge_of_revocations_refuses_and_fresh_knowledge_opens(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     handlers, later = Handlers(house.work), AT + timedelta(seconds=31)
     stale = await handlers.open(opening(later), cause="cmd_1")
     assert isinstance(stale, Refusal)
     assert stale.reason is Reason.NOT_NOW
+    monkeypatch.setattr(clock, "now", lambda: later)
     await house.hear(*watermarks_passed(later))
     assert isinstance(await handlers.open(opening(later), cause="cmd_1"), Decision)
 
@@ -204,7 +207,9 @@ async def test_a_revocation_between_the_beats_is_met_by_the_last(house: House) -
     }
 
 
-async def test_attempts_run_out_and_the_delivery_is_abandoned_but_opens(house: House) -> None:
+async def test_attempts_run_out_and_the_delivery_is_abandoned_but_opens(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await told(house)
     at, rounds = AT, 0
     while due := await house.questions.due(at, 10):
@@ -216,6 +221,7 @@ async def test_attempts_run_out_and_the_delivery_is_abandoned_but_opens(house: H
         at, rounds = kept.due_at or at, rounds + 1
     assert (rounds, kept.state) == (10, NoticeState.FAILED)
     assert house.said[-1] == "delivery.transcript.abandoned.v1"
+    monkeypatch.setattr(clock, "now", lambda: at)
     await house.hear(*watermarks_passed(at))
     other = delivery_id_for("grt_another-9876543")
     assert isinstance(await Handlers(house.work).open(opening(at, delivery_id=other), cause="cmd_2"), Decision)
