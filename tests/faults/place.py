@@ -6,7 +6,6 @@ and what is asked here is not whether a code is needed.
 """
 
 import asyncio
-import itertools
 import json
 import zipfile
 from collections import Counter
@@ -35,6 +34,7 @@ from deploy.demo.setting import (
 )
 from deploy.local.environment import ServiceRole
 from deploy.local.house import House
+from deploy.local.process import NotStarted
 from services.chassis import clock, ids
 from services.chassis.keys.sealing import KeyFile
 from services.chassis.web.tokens import StepUpClaims, make_step_up
@@ -55,7 +55,7 @@ CLAIMS = {
 }
 """How long what was begun is nobody else's: after a crash it is due again when this has gone by."""
 ACTS_TAKE = timedelta(seconds=4)
-PATIENCE = 120.0
+PATIENCE = 90.0
 """Seconds until what was set going must have come to its end, restarts on a busy machine included. It takes 1 to 15."""
 
 
@@ -233,20 +233,27 @@ class Place:
         """Whatever dies is started again at once, as a cluster does; and nobody waits a minute for a claim to end."""
 
         async def keep() -> None:
-            for turn in itertools.count():
+            while True:
                 for name in self.house.ended():
-                    await self.house.restart(name)
-                if turn % 20 == 0:
-                    with suppress(PyMongoError):
-                        await self.hasten()
+                    with suppress(NotStarted):  # what it stands on may not be there yet: once more in a moment
+                        await self.house.restart(name)
                 await asyncio.sleep(0.05)
 
-        keeper = asyncio.create_task(keep())
+        async def go_on() -> None:
+            while True:
+                with suppress(PyMongoError):
+                    await self.hasten()
+                await asyncio.sleep(1)
+
+        keepers = [asyncio.create_task(keep()), asyncio.create_task(go_on())]
         try:
             yield
         finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            for keeper in keepers:
+                keeper.cancel()
+            ends = await asyncio.gather(*keepers, return_exceptions=True)
+        broken = [end for end in ends if isinstance(end, Exception)]
+        assert not broken, broken
 
     async def mend(self) -> None:
         """Disarm every process, and start what is not there."""

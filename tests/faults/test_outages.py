@@ -4,11 +4,12 @@ import asyncio
 import itertools
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.faults.place import LANTERN, STUDENTS, WESTMARCH, Case, Place
+from deploy.local.house import House
+from tests.faults.place import LANTERN, PROCESSES, STUDENTS, WESTMARCH, Case, Place
 
 pytestmark = [pytest.mark.connected, pytest.mark.fault]
 
@@ -16,28 +17,21 @@ REQUESTS = 30
 AT_ONCE = 4
 
 
-async def broker_gone(place: Place) -> None:
-    await place.house.own_kafka.kill()
-    await asyncio.sleep(1)
-    await place.house.own_kafka.start()
+def broker(house: House) -> list[int | None]:
+    return [house.own_kafka.pid]
 
 
-async def database_gone(place: Place) -> None:
-    await place.house.own_mongo.kill()
-    await asyncio.sleep(1)
-    await place.house.own_mongo.start()
+def database(house: House) -> list[int | None]:
+    return [house.own_mongo.pid]
 
 
-async def services_gone(place: Place) -> None:
-    for process in ("consent", "records", "delivery-worker", "delivery-relay", "delivery-api", "notify"):
-        pid = place.house.service_process(process).pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+def services(house: House) -> list[int | None]:
+    return [house.service_process(name).pid for name in PROCESSES if name != "identity"]
 
 
-@pytest.mark.parametrize("gone", [broker_gone, database_gone, services_gone])
-async def test_thirty_requests_end_though_in_their_midst(
-    place: Place, gone: Callable[[Place], Awaitable[None]]
+@pytest.mark.parametrize("killed", [broker, database, services])
+async def test_thirty_requests_end_though_in_their_midst_is_killed(
+    place: Place, killed: Callable[[House], Sequence[int | None]]
 ) -> None:
     halfway = asyncio.Event()
     places = asyncio.Semaphore(AT_ONCE)
@@ -59,7 +53,9 @@ async def test_thirty_requests_end_though_in_their_midst(
     going = [asyncio.create_task(approved(student, to)) for student, to in whom]
     await halfway.wait()
     async with place.kept_up():
-        await gone(place)
+        for pid in killed(place.house):
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
         cases = await asyncio.gather(*going)
         await asyncio.gather(*map(ended, cases))
         await asyncio.gather(*map(place.judge, cases))
