@@ -183,6 +183,9 @@ async def _killed(stand: Stand, releases: Releases, n: int) -> Figure:
     await stand.house.start_service("delivery")
     # Whatever was under way at the kill becomes due again a minute after it was begun.
     found = await stand.until_seen("hook", since, n, seconds=90)
+    while len({about for _, about, _ in found}) < n and clock.seconds() < killed + 90:
+        await asyncio.sleep(0.5)
+        found = await stand.seen("hook", since)
     again = min((at for at, _, _ in found if at > killed + 0.3), default=float("nan")) - killed
     lost = n - len({about for _, about, _ in found})
     value = again if not lost else float("nan")

@@ -68,10 +68,12 @@ class Families:
 
 
 async def run(families: Families, options: dict[str, Any]) -> None:
-    """One of: `rate` and `seconds` (an open loop); `n` and `at_once` (as fast as it goes); `cohort` (all opened, then signed)."""
+    """One of: `rate` and `seconds` (an open loop); `at_once` and `seconds` (as fast as it goes); `cohort` (opened, then signed)."""
     if "rate" in options:
         calls = int(options["rate"] * options["seconds"])
-        await paced(options["rate"], [families.whole] * calls)
+        for failed in await paced(options["rate"], [families.whole] * calls):
+            if isinstance(failed, aiohttp.ClientConnectionError):  # an answer that was a no is noted already
+                families.failures.append(type(failed).__name__)
         return
     gate = asyncio.Semaphore(options["at_once"])
 
@@ -83,7 +85,13 @@ async def run(families: Families, options: dict[str, Any]) -> None:
                 families.failures.append(type(why).__name__)
 
     if "cohort" not in options:
-        await asyncio.gather(*(gated(families.whole) for _ in range(options["n"])))
+        until = clock.seconds() + options["seconds"]
+
+        async def again_and_again() -> None:
+            while clock.seconds() < until:
+                await gated(families.whole)
+
+        await asyncio.gather(*(again_and_again() for _ in range(options["at_once"])))
         return
     opened: list[tuple[str, dict[str, Any]]] = []
 

@@ -110,20 +110,21 @@ async def approvals(stand: Stand, known: Floors, seconds: float) -> list[Figure]
     ]  # fmt: skip
 
 
-async def person_by_person(stand: Stand, known: Floors, n: int, at_once: int) -> list[Figure]:
+async def person_by_person(stand: Stand, known: Floors, seconds: float, at_once: int) -> list[Figure]:
     """Full releases: open, sign, release, webhook, fetch, acknowledge, mails; as fast as the house takes them."""
     await stand.quiet()
     await stand.mood("well")
     documents = stand.world.documents
     since, mails = len(await stand.seen("acknowledged")), await _mails(stand)
     meter, began = stand.meter(), clock.seconds()
-    told = await stand.families(n=n, at_once=at_once)
+    told = await stand.families(seconds=seconds, at_once=at_once)
+    n = len(told["approved"])
     approved = clock.seconds() - began
     found = await stand.until_seen("acknowledged", since, len(told["approved"]))
     await stand.quiet()
     took = clock.seconds() - began
     await stand.mood("idle")
-    cpu = {name: round(seconds * 1000 / n, 1) for name, seconds in meter.seconds().items()}
+    cpu = {name: round(used * 1000 / max(1, n), 1) for name, used in meter.seconds().items()}
     odd = await stand.seen("odd")
     sent = await _mails(stand) - mails
     waiting = await documents["notify"]["messages"].count_documents({"status": "waiting"})
