@@ -88,25 +88,32 @@ async def serve(config: dict[str, Any], ended: asyncio.Event) -> None:
     routes = {name: Route(told) for name, told in config["routes"].items()}
 
     async def obey(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            name, mode = line.decode().split()
-            routes[name].turn(mode)
-            writer.write(b"ok\n")
-        writer.close()
+        try:
+            while line := await reader.readline():
+                name, mode = line.decode().split()
+                routes[name].turn(mode)
+                writer.write(b"ok\n")
+        finally:
+            writer.close()
 
     servers = [await asyncio.start_server(route.carry, "127.0.0.1", route.listen) for route in routes.values()]
     servers.append(await asyncio.start_server(obey, "127.0.0.1", config["control"]))
     await ended.wait()
     for server in servers:
         server.close()
+    for route in routes.values():
+        route.turn("refuse")
 
 
 async def tell(control: int, name: str, mode: str) -> None:
     """Tell a running proxy what befalls a route from now on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", control)
     writer.write(f"{name} {mode}\n".encode())
-    told = await asyncio.wait_for(reader.readline(), 10)
-    writer.close()
+    try:
+        told = await asyncio.wait_for(reader.readline(), 10)
+    finally:
+        writer.close()
+        await writer.wait_closed()
     if told != b"ok\n":
         raise RuntimeError(f"the proxy did not take {name} {mode}")
 

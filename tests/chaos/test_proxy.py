@@ -27,15 +27,20 @@ async def wired(target: dict[str, object]) -> AsyncIterator[tuple[int, int]]:
     finally:
         ended.set()
         await running
+        await asyncio.sleep(0.05)  # what was aborted is closed in the loop's next turns
 
 
 @asynccontextmanager
 async def echoing() -> AsyncIterator[int]:
+    writers: list[asyncio.StreamWriter] = []
+
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(65_536):
-            writer.write(piece)
-            await writer.drain()
-        writer.close()
+        writers.append(writer)
+        with suppress(OSError):
+            while piece := await reader.read(65_536):
+                writer.write(piece)
+                await writer.drain()
+        writer.transport.abort()
 
     port = free_port()
     server = await asyncio.start_server(echo, "127.0.0.1", port)
@@ -43,6 +48,9 @@ async def echoing() -> AsyncIterator[int]:
         yield port
     finally:
         server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.05)
 
 
 class Caller:
