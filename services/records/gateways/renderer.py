@@ -7,6 +7,7 @@ borrowed"); and a process in which typst ran is never forked (it hangs): the poo
 
 import asyncio
 import multiprocessing
+import os
 import re
 import threading
 import unicodedata
@@ -122,7 +123,20 @@ class RenderPool:
 
     def _spawn(self) -> ProcessPoolExecutor:
         spawn = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(max_workers=self._processes, mp_context=spawn, initializer=warm_up)
+        return ProcessPoolExecutor(max_workers=self._processes, mp_context=spawn, initializer=_begin)
+
+
+def _begin() -> None:
+    """In a worker: stay no longer than the service, also when that is killed, and be warm."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    warm_up()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 def warm_up() -> None:

@@ -3,17 +3,25 @@
 import io
 import json
 import re
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 import pypdf
 import pytest
 
+from deploy.local.process import started_at
+from services.chassis import clock
 from services.records.domain.content import TranscriptContent
 from services.records.domain.selection import select
 from services.records.gateways.credential import SealFacts
 from services.records.gateways.page import page
 from services.records.gateways.renderer import CannotRender, MissingGlyph, RenderJob, RenderPool, render
+
+ROOT = Path(__file__).parents[3]
 
 
 def job(content: TranscriptContent, sealed: SealFacts, parts: set[str] | None = None) -> RenderJob:
@@ -164,3 +172,27 @@ async def test_a_worker_that_is_killed_is_replaced_and_the_page_drawn(ximena: Tr
         (worker,) = pool._workers._processes.values()
         worker.kill()
         assert await pool.render(job(ximena, sealed)) == render(job(ximena, sealed))
+
+
+def test_no_worker_outlives_a_service_that_is_killed(tmp_path: Path) -> None:
+    """Else each kill -9 would leave 320 MB behind."""
+    service = tmp_path / "service.py"
+    service.write_text(
+        "import asyncio, sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from services.records.gateways.renderer import RenderPool\n"
+        "async def main():\n"
+        "    async with RenderPool() as pool:\n"
+        "        print(*pool._workers._processes, flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, service], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        worker = int(running.stdout.readline())
+        running.kill()
+    deadline = clock.seconds() + 20
+    while started_at(worker) is not None and clock.seconds() < deadline:
+        time.sleep(0.05)
+    assert started_at(worker) is None
