@@ -5,6 +5,7 @@ so a consumer may meet any of these.
 """
 
 import copy
+import itertools
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import permutations
@@ -77,15 +78,10 @@ async def test_delivery_never_opens_what_was_taken_back_in_whatever_order_it_hea
     monkeypatch.setattr(clock, "now", lambda: delivery.AT)
     newest, oldest = delivery.AT, delivery.AT - timedelta(minutes=5)
     expired: dict[str, Any] = {key: value for key, value in delivery.revoked().model_dump().items() if key in _ABOUT}
-    news: list[Event] = [
-        delivery.organization_recorded(),
-        delivery.release(),
-        delivery.revoked(),
-        ConsentExpired(**expired, version=4),
-        delivery.watermarks_passed(newest)[0],
-        delivery.watermarks_passed(oldest)[0],
-    ]
-    for order in permutations(news):
+    told: list[Event] = [delivery.organization_recorded(), delivery.release(), delivery.revoked()]
+    ends: list[Event] = [*told, ConsentExpired(**expired, version=4)]
+    marks: list[Event] = [delivery.watermarks_passed(at)[0] for at in (newest, oldest)]
+    for order in itertools.chain(permutations([*told, *marks]), ([*marks, *order] for order in permutations(ends))):
         house = delivery.House()
         await house.hear(*order, *reversed(order))
         (made,) = await house.store.find(DELIVERIES, {})
