@@ -73,7 +73,8 @@ def _released(message: Message[TranscriptReleased], verify_grant: Verify, origin
     """The grant is verified here again, on our own, and must allow just this release."""
     release, at = message.event, clock.now()
     try:
-        grant = verify_grant(release.grant, at)
+        # In force when it was said; one that has run out since is decided with the rest, and told to the family.
+        grant = verify_grant(release.grant, message.at)
     except GrantInvalid as why:
         return Unwanted(str(why))
     wrong = domain.mismatch(release, grant)

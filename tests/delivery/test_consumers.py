@@ -79,6 +79,17 @@ async def test_a_release_under_its_grant_becomes_available(house: House) -> None
     assert made.link == f"https://placet.example/delivery/deliveries/{made.delivery_id}"
 
 
+async def test_a_release_heard_only_when_its_grant_has_run_out_ends_as_expired(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: AT + timedelta(days=1))
+    late = forged(exp=int((AT + timedelta(seconds=1)).timestamp()))
+    await house.hear(organization_recorded(), late)
+    (made,) = await house.store.find(DELIVERIES, {})
+    assert (made.status, made.cause) == (Status.CANCELLED, "expired")
+    assert house.said == ["delivery.transcript.cancelled.v1"]
+
+
 async def test_an_approval_alone_moves_nothing(house: House) -> None:
     assert house.hearing.find(ConsentApproved.type) is None
 

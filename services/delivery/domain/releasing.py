@@ -57,13 +57,15 @@ def receive(
     recipient: Organization | None,
     endpoints: Iterable[Endpoint],
 ) -> Decision[Delivery] | Refusal:
-    """A delivery, available; or cancelled from the start, when the request was taken back before its release was heard."""
+    """A delivery, available; or cancelled from the start, when its request ended before its release was heard."""
     if already is not None or any(one.request_id == command.release.request_id for one in siblings):
         # One grant makes one delivery, and one request has one grant.
         return Refusal(Reason.CONFLICT, "this grant has made its delivery already")
     delivery = _delivery(command)
     if revocation is not None:
         return _stillborn(delivery, revocation.cause, command.at)
+    if command.at >= command.expires_at:
+        return _stillborn(delivery, "expired", command.at)
     # A recipient that was not heard of yet is told later: opening asks for its standing again.
     if recipient is not None and recipient.standing is not Standing.VERIFIED:
         return _stillborn(delivery, "recipient-not-verified", command.at)

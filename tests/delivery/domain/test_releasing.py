@@ -122,3 +122,11 @@ def test_one_grant_makes_one_delivery(around: dict[str, Any]) -> None:
 def test_another_requests_delivery_is_no_hindrance() -> None:
     other = replace(delivery(request_id="req_2"), recipient_id=COLLEGE)
     assert decided(siblings=(other,)).state.status is Status.AVAILABLE
+
+
+def test_a_release_heard_after_its_grant_ran_out_is_cancelled_and_said_so() -> None:
+    verdict = receive(replace(COMMAND, at=COMMAND.expires_at), **AROUND)
+    assert isinstance(verdict, Decision)
+    assert (verdict.state.status, verdict.state.cause) == (Status.CANCELLED, "expired")
+    assert [type(event) for event in verdict.events] == [DeliveryCancelled]
+    assert not any(isinstance(one, Notice) for one in verdict.also)
