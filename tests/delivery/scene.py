@@ -284,12 +284,14 @@ class House:
         self.hearing = consumers.hearing(consumers.verifier(lambda: KEYS), origin=ORIGIN)
         self._heard = 0
 
-    async def hear(self, *events: Event, ids: Sequence[str] | None = None) -> list[Outcome | Unwanted | None]:
-        """Each event in a batch of its own."""
+    async def hear(
+        self, *events: Event, ids: Sequence[str] | None = None, at: datetime = AT
+    ) -> list[Outcome | Unwanted | None]:
+        """Each event in a batch of its own, said at this time."""
         outcomes: list[Outcome | Unwanted | None] = []
         for place, event in enumerate(events):
             self._heard += 1
-            message = Message(ids[place] if ids else f"evt_{self._heard}", event, AT)
+            message = Message(ids[place] if ids else f"evt_{self._heard}", event, at)
             heard = self.hearing.find(event.type)
             assert heard is not None
             (answer,) = await heard.answer([message])

@@ -71,7 +71,7 @@ def _check(world: "World", request: Request) -> None:
         assert ended, "taken back, and the delivery stands"
     elif release.status is not ReleaseStatus.RELEASED:
         _check_withheld(world, request, release)
-    elif request.request_id not in world.scribe.late:
+    else:
         [delivery] = deliveries
         _check_delivery(world, request, delivery)
 

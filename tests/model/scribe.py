@@ -45,8 +45,6 @@ class Scribe:
     delivered: dict[str, dict[str, Any]] = field(default_factory=dict)
     ledger: list[Document] = field(default_factory=list)
     head: Chain | None = None
-    late: set[str] = field(default_factory=set)
-    """Requests whose release was heard only when its grant had run out."""
 
     def copy(self) -> "Scribe":
         return Scribe(**{name: copy.copy(value) for name, value in vars(self).items()})
@@ -111,12 +109,9 @@ class Scribe:
             assert heads == [self.head]
 
     def set_aside(self, world: "World", service: str, record: Record, ending: Ending) -> bool:
-        """Only what was forged is set aside for good; a genuine grant because its key is not known yet, or it ran out."""
+        """Only what was forged is set aside for good; a genuine grant while its key is not known."""
         if (record.topic, record.partition, record.offset) in world.forged:
             return False
         assert not ending.failed, f"{service} failed: {ending.reason}"
-        if ending.reason == "the grant has expired":
-            self.late.add(orjson.loads(record.value or b"")["request_id"])
-        else:
-            assert service == "records" and ending.reason == UNKNOWN_KEY, f"{service}: {ending.type}: {ending.reason}"
-        return ending.reason == UNKNOWN_KEY
+        assert service == "records" and ending.reason == UNKNOWN_KEY, f"{service}: {ending.type}: {ending.reason}"
+        return True

@@ -58,8 +58,10 @@ def refuse(request: Request | None, command: Refuse, *, student: Student | None)
 def revoke(request: Request | None, command: Revoke, *, student: Student | None) -> Decision[Request] | Refusal:
     """Whoever may sign may take back at any time; whoever opened may while it is pending; the school may stop it."""
     capacity = _capacity(request, command.person_id, command.school_id, student)
-    if request is not None and capacity is None and request.pending and command.person_id == request.opened_by:
-        capacity = request.opened_as
+    if request is not None and capacity is None and command.person_id == request.opened_by:
+        # Whoever got no answer asks again, and is told that it was taken back.
+        done = request.status is Status.REVOKED and request.grant is None
+        capacity = request.opened_as if request.pending or done else None
     if request is None or capacity is None:
         return Refusal(Reason.NOT_FOUND, "there is no such request for you to take back")
     if request.status is Status.REVOKED:

@@ -136,6 +136,19 @@ def test_who_may_take_back(request_: Request, who: dict[str, PersonId], student:
     assert verdict.state.stage is expected
 
 
+def test_who_asked_and_took_back_is_told_so_when_they_ask_again() -> None:
+    command = to_revoke(person_id=STUDENT)
+    first = revoke(a_request(), command, student=a_student())
+    assert isinstance(first, Decision)
+    assert revoke(first.state, command, student=a_student()) == Decision(first.state)
+
+
+def test_who_only_asked_learns_nothing_of_an_approval_that_others_took_back() -> None:
+    request = an_approved_request(status=Status.REVOKED)
+    verdict = revoke(request, to_revoke(person_id=STUDENT), student=a_student())
+    assert isinstance(verdict, Refusal)
+
+
 def test_the_student_under_18_can_not_take_back_what_was_approved() -> None:
     verdict = revoke(an_approved_request(), to_revoke(person_id=STUDENT), student=a_student())
     assert isinstance(verdict, Refusal)

@@ -103,7 +103,7 @@ async def bench(tmp_path: Path, recipient: Recipient) -> AsyncIterator[Bench]:
     )
     await Handlers(house.work).put_endpoint(command, cause="cmd_put")
     now = clock.now()
-    await house.hear(organization_recorded(), release(grant(now)))
+    await house.hear(organization_recorded(), release(grant(now)), at=now)
     yield Bench(house, Telling(house.questions, webhooks, secrets, Pace()), drawn.spelled)
     await webhooks.close()
 
@@ -135,7 +135,8 @@ async def test_every_attempt_has_the_same_id_and_the_same_bytes(bench: Bench, re
 async def test_410_disables_the_endpoint_and_nothing_more_is_sent(bench: Bench, recipient: Recipient) -> None:
     recipient.answers = [410]
     await bench.run(1, recipient)
-    await bench.house.hear(release(grant(clock.now(), jti="grt_another-9876543", request_id=RequestId("req_9"))))
+    another = grant(clock.now(), jti="grt_another-9876543", request_id=RequestId("req_9"))
+    await bench.house.hear(release(another), at=clock.now())
     await bench.run(2, recipient)
     (kept,) = await bench.house.store.find(ENDPOINTS, {})
     assert (kept.state, kept.why, len(recipient.seen)) == (EndpointState.DISABLED, "gone", 1)
