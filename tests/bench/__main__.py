@@ -71,6 +71,9 @@ async def run(report: Report, *, long: bool, only: str, say: Callable[[str], Non
                     report.add(await scene())
             except Exception as why:  # noqa: BLE001 - the other lines still count
                 report.failures[name] = f"{type(why).__name__}: {why}"[:400]
+            report.write(
+                FOLDER / "latest.json"
+            )  # after each scene: what ends the run early takes nothing measured along
             say(f"{name}: {clock.seconds() - since:.0f} s")
         if only and "start" not in only:
             return
