@@ -32,6 +32,9 @@ def main() -> int:
     except (NotStarted, NotFetched) as why:
         say(f"the run failed: {why}")
         return 2
+    except KeyboardInterrupt:
+        say("the run was broken off; nothing of it is left running")
+        return 130
     words = told(outcome)
     (asked.folder / "outcome.txt").write_text(words + "\n")
     say(words)
