@@ -24,7 +24,7 @@ settings.register_profile(
     suppress_health_check=_QUIET,
     phases=[Phase.generate, Phase.shrink],
 )
-settings.register_profile("long", settings.get_profile("ci"), max_examples=2_000, derandomize=False)
+settings.register_profile("long", settings.get_profile("ci"), max_examples=2_700, derandomize=False)
 
 
 @pytest.fixture

@@ -13,4 +13,4 @@ def test_p14_nothing_is_disclosed_without_a_live_approval_of_just_this(profile: 
     ReleasePath.steps = 0
     run_state_machine_as_test(ReleasePath, settings=profile)
     print(f"{ReleasePath.steps} steps")
-    assert ReleasePath.steps >= 2_000
+    assert ReleasePath.steps >= 40 * profile.max_examples * 0.9
