@@ -11,6 +11,19 @@ from deploy.local.mongo import Mongo
 from services.chassis.observe import telemetry
 
 
+ROOT = Path(__file__).parent
+LONG = (ROOT / "faults", ROOT / "journeys", ROOT / "deploy" / "local")
+"""Rooms whose tests share a house, or wait long for something: each stays in one process, and they begin."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Divides the run among processes (`-n 2 --dist loadgroup`): the long rooms first, all others file by file."""
+    for item in items:
+        room = next((place for place in LONG if place in item.path.parents), item.path)
+        item.add_marker(pytest.mark.xdist_group(str(room.relative_to(ROOT))))
+    items.sort(key=lambda item: not any(place in item.path.parents for place in LONG))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A test that is not marked `connected` can't open a socket, so it can't depend on what runs on this machine."""
