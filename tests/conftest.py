@@ -10,7 +10,6 @@ from deploy.local.kafka import Kafka
 from deploy.local.mongo import Mongo
 from services.chassis.observe import telemetry
 
-
 ROOT = Path(__file__).parent
 LONG = (ROOT / "faults", ROOT / "journeys", ROOT / "deploy" / "local")
 """Rooms whose tests share a house, or wait long for something: each stays in one process, and they begin."""

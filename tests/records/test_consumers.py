@@ -4,6 +4,7 @@ import base64
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from joserfc.jwk import OKPKey
 
 from contracts.grant import GrantInvalid
@@ -41,6 +42,12 @@ async def lift(world: World, transcript) -> None:
     assert isinstance(await world.holds.lift(command, cause=ids.new("cmd")), Decision)
 
 
+def delivery_key(world: World) -> X25519PrivateKey:
+    key = world.delivery.private_key
+    assert isinstance(key, X25519PrivateKey)
+    return key
+
+
 async def test_an_approval_releases_the_package_and_wraps_its_key_for_delivery(world: World) -> None:
     transcript, package = await world.sealed()
     await world.hear(await world.approved(transcript, package))
@@ -48,7 +55,7 @@ async def test_an_approval_releases_the_package_and_wraps_its_key_for_delivery(w
     assert event["release_id"] == ids.derived("rel", "grt_req_1_0123456789")
     assert (event["package_digest"], event["place"], event["size"]) == (package.digest, package.place, package.size)
     info = f"placet-release:req_1:{package.digest}".encode()
-    kept = open_with(world.delivery.private_key, event["sealed_key"], info=info)
+    kept = open_with(delivery_key(world), event["sealed_key"], info=info)
     assert base64.b64encode(kept).decode() == package.kept_key.ciphertext
     key = await world.keys.open(package.kept_key)
     raw = decrypt_package(
@@ -63,7 +70,7 @@ async def test_the_wrapped_key_opens_for_no_other_request(world: World) -> None:
     (event,) = world.bodies(RELEASED)
     info = f"placet-release:req_2:{package.digest}".encode()
     with pytest.raises(Tampered):
-        open_with(world.delivery.private_key, event["sealed_key"], info=info)
+        open_with(delivery_key(world), event["sealed_key"], info=info)
 
 
 async def test_the_same_message_and_the_same_grant_release_once(world: World) -> None:
@@ -90,6 +97,7 @@ async def test_a_crash_before_the_commit_releases_nothing_and_the_next_try_does(
 async def test_a_forged_grant_is_set_aside(world: World) -> None:
     transcript, package = await world.sealed()
     forged = await world.approved(transcript, package, key=OKPKey.generate_key("Ed25519", auto_kid=True))
+    assert world.consent.kid is not None
     thief = OKPKey.generate_key("Ed25519", parameters={"kid": world.consent.kid})
     for approval in (forged, await world.approved(transcript, package, key=thief)):
         (answer,) = await world.hear(approval)

@@ -2,11 +2,12 @@
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from contracts.problem import Reason
-from contracts.types import PersonId, Selection
+from contracts.types import PersonId, Selection, TranscriptId
 from services.chassis.decision import Decision, Refusal
 from services.chassis.keys.sealing import Tampered
 from services.chassis.keys.vault import AlreadyLaid
@@ -127,11 +128,13 @@ async def test_a_seal_makes_a_version_and_its_package_in_one(world: World) -> No
 
 async def test_the_package_in_the_vault_is_exactly_the_bytes_of_its_digest(world: World) -> None:
     _, package = await world.sealed()
-    where = {"place": package.place, "package_id": package.package_id, "kept_key": package.kept_key}
-    raw = await world.cabinet.fetch_package(digest=package.digest, **where)
+    fetch = partial(
+        world.cabinet.fetch_package, place=package.place, package_id=package.package_id, kept_key=package.kept_key
+    )
+    raw = await fetch(digest=package.digest)
     assert (f"sha256:{hashlib.sha256(raw).hexdigest()}", len(raw)) == (package.digest, package.size)
     with pytest.raises(Tampered):
-        await world.cabinet.fetch_package(digest="sha256:" + "0" * 64, **where)
+        await fetch(digest="sha256:" + "0" * 64)
 
 
 async def test_no_word_of_the_record_is_on_the_wire_or_in_a_document(world: World) -> None:
@@ -225,14 +228,15 @@ async def test_a_second_version_supersedes_the_first(world: World) -> None:
 async def test_many_are_sealed_each_for_itself(world: World) -> None:
     good = await world.import_()
     await world.upload(good)
-    wishes = [_wish(good), replace(_wish(good), transcript_id="trn_nothing")]
+    wishes = [_wish(good), replace(_wish(good), transcript_id=TranscriptId("trn_nothing"))]
     sealed, missing = await world.seals.seal_many(wishes)
     assert isinstance(sealed, Decision) and isinstance(missing, Refusal)
 
 
 def test_a_bulk_step_up_binds_every_digest() -> None:
-    pairs = [("trn_1", "sha256:a"), ("trn_2", "sha256:b")]
-    assert bulk_digest(pairs) == bulk_digest(pairs[::-1]) != bulk_digest([pairs[0], ("trn_2", "sha256:c")])
+    one, two = TranscriptId("trn_1"), TranscriptId("trn_2")
+    pairs = [(one, "sha256:a"), (two, "sha256:b")]
+    assert bulk_digest(pairs) == bulk_digest(pairs[::-1]) != bulk_digest([pairs[0], (two, "sha256:c")])
 
 
 async def test_parts_that_a_request_asks_for_are_made_once(world: World) -> None:
@@ -309,15 +313,16 @@ async def test_holds_are_the_schools_own(world: World) -> None:
 
 
 def test_a_package_is_named_by_version_content_and_selection() -> None:
+    one = TranscriptId("trn_1")
     names = {
-        package_id_of("trn_1", number, digest, Selection(parts=parts))
+        package_id_of(one, number, digest, Selection(parts=parts))
         for number in (1, 2)
         for digest in ("sha256:a", "sha256:b")
         for parts in ((), ("credit.S1",), ("credit.S1", "evidence"))
     }
     assert len(names) == 12
-    assert package_id_of("t", 1, "d", Selection(parts=("b", "a"))) == package_id_of(
-        "t", 1, "d", Selection(parts=("a", "b"))
+    assert package_id_of(one, 1, "d", Selection(parts=("b", "a"))) == package_id_of(
+        one, 1, "d", Selection(parts=("a", "b"))
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.types import PersonId, RightsHolder
+from contracts.types import PackageId, PersonId, RequestId, RightsHolder, TranscriptId
 from deploy.local.mongo import Mongo
 from services.chassis.decision import Decision
 from services.chassis.store.mongo import MongoStore, connect, prepare
@@ -39,21 +39,21 @@ GUARDIAN = PersonId("per_guardian")
 def states() -> list[Any]:
     """A small school: enough rows that an order or a missing filter would show."""
     waiting = release(None, approved(), transcript=HELD)
-    gone = release(None, approved(request_id="req_2"), transcript=SEALED_ONE)
+    gone = release(None, approved(request_id=RequestId("req_2")), transcript=SEALED_ONE)
     assert isinstance(waiting, Decision) and isinstance(gone, Decision)
     return [
         DRAFTED,
-        replace(HELD, transcript_id="trn_held", changed_at=AT + DAY),
-        replace(SEALED_ONE, transcript_id="trn_other", school_id=OTHER, student_id="per_2"),
+        replace(HELD, transcript_id=TranscriptId("trn_held"), changed_at=AT + DAY),
+        replace(SEALED_ONE, transcript_id=TranscriptId("trn_other"), school_id=OTHER, student_id=PersonId("per_2")),
         VERSION,
         replace(VERSION, version_id="trn_1:2", number=2),
         PENDING,
-        replace(PENDING, package_id="pkg_later", due_at=AT + DAY),
-        replace(PREPARED, package_id="pkg_made"),
+        replace(PENDING, package_id=PackageId("pkg_later"), due_at=AT + DAY),
+        replace(PREPARED, package_id=PackageId("pkg_made")),
         waiting.state,
         gone.state,
         PERSON,
-        replace(PERSON, person_id="per_adult", rights_holder=RightsHolder.STUDENT),
+        replace(PERSON, person_id=PersonId("per_adult"), rights_holder=RightsHolder.STUDENT),
         VERIFIED,
         Evidence(
             evidence_key="trn_1:notes:f",
@@ -96,7 +96,7 @@ def questions(request: pytest.FixtureRequest) -> Questions:
     return Questions(store)
 
 
-def names(rows: Sequence[Any], field: str) -> list[str]:
+def names(rows: Sequence[Any], field: str) -> list[Any]:
     return [getattr(row, field) for row in rows]
 
 
@@ -108,7 +108,7 @@ async def test_a_state_comes_back_as_it_went(questions: Questions) -> None:
     assert await questions.people([STUDENT]) == {STUDENT: PERSON}
     assert await questions.school(SCHOOL) == VERIFIED
     assert await questions.versions(["trn_1:1"]) == {"trn_1:1": VERSION}
-    assert set(await questions.packages(["pkg_1", "pkg_none"])) == {"pkg_1"}  # type: ignore[list-item]
+    assert set(await questions.packages([PENDING.package_id, PackageId("pkg_none")])) == {"pkg_1"}
     assert names(await questions.evidence_of(TRANSCRIPT), "evidence_id") == ["notes"]
 
 
@@ -129,7 +129,8 @@ async def test_a_schools_seals_are_its_own_in_the_order_of_their_ids(questions: 
     assert names(await questions.versions_at(SCHOOL, after="trn_1:1"), "version_id") == ["trn_1:2"]
     assert names(await questions.packages_at(SCHOOL), "package_id") == ["pkg_1", "pkg_later", "pkg_made"]
     assert names(await questions.packages_at(SCHOOL, after="pkg_later"), "package_id") == ["pkg_made"]
-    assert await questions.versions_at(OTHER) == await questions.packages_at(OTHER) == []
+    assert await questions.versions_at(OTHER) == []
+    assert await questions.packages_at(OTHER) == []
 
 
 async def test_a_guardians_wards_are_those_whose_rights_the_guardian_holds(questions: Questions) -> None:

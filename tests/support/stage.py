@@ -39,7 +39,7 @@ async def clear_topics(kafka: Kafka) -> None:
     def clear() -> None:
         admin = AdminClient(client_settings(kafka.bootstrap, kafka.cafile, kafka.admin))
         places = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
-        latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        latest: Any = OffsetSpec.latest()
         ends = admin.list_offsets(dict.fromkeys(places, latest))
         behind = [TopicPartition(at.topic, at.partition, end.result(10).offset) for at, end in ends.items()]
         for done in admin.delete_records([place for place in behind if place.offset > 0]).values():

@@ -58,7 +58,9 @@ def test_a_value_is_a_word_and_no_document(lines: Lines) -> None:
     assert (line["cause"], line["where"], line["type"]) == ("-", ["a", "b"], "-")
 
 
-@pytest.mark.parametrize("odd", ["\udcff\udcfe", 2**70, float("nan"), {"b", "a"}, object()], ids=lambda odd: type(odd).__name__)
+@pytest.mark.parametrize(
+    "odd", ["\udcff\udcfe", 2**70, float("nan"), {"b", "a"}, object()], ids=lambda odd: type(odd).__name__
+)
 def test_no_value_keeps_a_line_from_being_written(lines: Lines, odd: object) -> None:
     log.logger().info("x", reason=odd)
     assert lines.last()["event"] == "x"

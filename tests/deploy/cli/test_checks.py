@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_all_well_is_all_well():
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_of_a_machine_one_thing_is_broken(change: dict[str, object], said: str):
+def test_of_a_machine_one_thing_is_broken(change: dict[str, Any], said: str):
     assert said in the_broken(list(checks.of_machine(replace(MACHINE, **change), house_up=False)))
 
 
@@ -115,7 +116,7 @@ def test_no_lock_file_is_no_fault():
     ],
     ids=["killed", "taken", "unseen", "silent", "mode", "keys"],
 )
-def test_of_a_house_one_thing_is_broken(change: dict[str, object], said: str):
+def test_of_a_house_one_thing_is_broken(change: dict[str, Any], said: str):
     assert said in the_broken(list(checks.of_place(replace(PLACE, **change))))
 
 
@@ -144,7 +145,7 @@ def test_a_stricter_mode_is_no_fault():
     ],
     ids=["login", "expired", "expires", "partitions", "behind", "stuck"],
 )
-def test_of_kafka_one_thing_is_broken(change: dict[str, object], said: str):
+def test_of_kafka_one_thing_is_broken(change: dict[str, Any], said: str):
     assert said in the_broken(list(checks.of_broker(replace(BROKER, **change), at=NOW)))
 
 
@@ -179,7 +180,7 @@ def test_a_group_that_may_not_be_asked_is_said_so():
     ],
     ids=["down", "primary", "arbiter", "default", "clock", "rights", "outbox", "aside", "free", "ran-out"],
 )
-def test_of_mongodb_one_thing_is_broken(change: dict[str, object], said: str):
+def test_of_mongodb_one_thing_is_broken(change: dict[str, Any], said: str):
     assert said in the_broken(list(checks.of_replica(replace(REPLICA, **change), at=NOW)))
 
 

@@ -14,6 +14,7 @@ from pymongo import AsyncMongoClient
 from typer.testing import CliRunner
 
 from contracts.envelope import Message, write_headers
+from contracts.event import Event
 from contracts.topics import SERVICES, TOPICS
 from deploy.cli.__main__ import app
 from deploy.cli.access import Access
@@ -53,7 +54,8 @@ class Toys:
         await self.ask("consent", f"/toy/say/{name}/1", method="POST")
 
         async def heard() -> bool:
-            return (await self.ask("delivery", f"/toy/count/{name}"))["versions"] == [1]
+            count = await self.ask("delivery", f"/toy/count/{name}")
+            return bool(count["versions"] == [1])
 
         await until(heard)
 
@@ -178,7 +180,7 @@ async def test_rubbish_is_listed_shown_and_comes_back_after_a_replay(toys: Toys)
 
 async def test_a_record_that_can_be_read_by_now_is_handled_at_a_replay(toys: Toys):
     event = expired("req_mended")
-    message = Message("evt_mended", event, clock.now(), cause="cmd_mended")
+    message: Message[Event] = Message("evt_mended", event, clock.now(), cause="cmd_mended")
     row = set_aside(
         "consent.requests",
         0,

@@ -31,7 +31,7 @@ def test_every_jar_is_pinned_by_a_whole_digest():
 
 
 def test_a_first_run_fetches_all_and_a_second_touches_no_network(asked, tmp_path):
-    said = []
+    said: list[str] = []
     paths = fetch.fetch(JARS, tmp_path, say=said.append)
     assert [path.read_bytes() for path in paths] == [CONTENT] * 3
     assert len(asked) == 3

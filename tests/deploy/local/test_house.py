@@ -61,7 +61,7 @@ async def test_two_houses_side_by_side_never_meet(house, ground):
 
 
 async def test_a_crashed_service_comes_back_by_itself(house):
-    ended, said = asyncio.Event(), []
+    ended, said = asyncio.Event(), list[str]()
     watching = asyncio.create_task(supervise(house, ended, say=said.append))
     victim = house.service_process("consent").pid
     os.kill(victim, signal.SIGKILL)
@@ -98,6 +98,7 @@ async def test_a_killed_house_is_taken_down_without_remains_and_starts_again_on_
         "asyncio.run(run())"
     )
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    assert other.stdout is not None
     assert await asyncio.wait_for(other.stdout.readline(), 60) == b"up\n"
     pids = [int(path.read_text().split()[0]) for path in folder.rglob("*.pid")]
     assert len(pids) == 1 + 2 + 2 + len(SERVICES)

@@ -2,9 +2,10 @@ from deploy.local.supervisor import Attempts
 
 
 def test_the_first_end_is_mended_soon_and_each_further_one_later():
-    attempt, now, pauses = Attempts(), 100.0, []
+    attempt, now, pauses = Attempts(), 100.0, list[float]()
     for _ in range(8):
         assert not attempt.due(now)
+        assert attempt.not_before is not None
         pauses.append(attempt.not_before - now)
         now = attempt.not_before
         assert attempt.due(now)

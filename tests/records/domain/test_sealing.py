@@ -21,7 +21,7 @@ from services.records.domain.sealing import (
     request_package,
     withdraw,
 )
-from services.records.domain.state import PackageStatus
+from services.records.domain.state import Package, PackageStatus, Sealing, Transcript, Version
 from tests.records.domain.values import (
     AT,
     DAY,
@@ -45,16 +45,17 @@ from tests.records.domain.values import (
 )
 
 
-def begun(transcript=DRAFTED):
+def begun(transcript: Transcript = DRAFTED) -> tuple[Transcript, Package, Sealing]:
     decision = begin_seal(transcript, seal(), school=VERIFIED, package=None)
     assert isinstance(decision, Decision)
     (package,) = decision.also
-    return decision.state, package
+    assert isinstance(package, Package) and decision.state.sealing is not None
+    return decision.state, package, decision.state.sealing
 
 
 def test_a_seal_begins_with_what_will_be_made_and_says_nothing_yet() -> None:
-    transcript, package = begun()
-    assert (transcript.sealing.number, transcript.number, transcript.draft) == (1, 0, DRAFT)
+    transcript, package, sealing = begun()
+    assert (sealing.number, transcript.number, transcript.draft) == (1, 0, DRAFT)
     assert (package.status, package.selection.whole, package.due_at) == (PackageStatus.PENDING, True, None)
 
 
@@ -87,17 +88,19 @@ def test_a_seal_is_refused(transcript, school, command, reason) -> None:
 
 
 def test_a_seal_asked_for_again_goes_on_as_it_began() -> None:
-    transcript, package = begun()
+    transcript, package, _ = begun()
     again = begin_seal(transcript, seal(at=AT + DAY), school=VERIFIED, package=package)
     assert isinstance(again, Decision) and again.state is transcript and again.also == ()
 
 
 def test_another_registrar_begins_anew_under_the_own_name() -> None:
-    transcript, package = begun()
+    transcript, package, sealing = begun()
     again = begin_seal(transcript, seal(person_id=PersonId("per_2")), school=VERIFIED, package=package)
-    assert isinstance(again, Decision) and again.state.sealing.sealed_by == "per_2"
-    assert again.also[0].version == package.version + 1
-    late = record_seal(again.state, again.also[0], begun=transcript.sealing, made=MADE, at=AT)
+    assert isinstance(again, Decision) and again.state.sealing is not None
+    (anew,) = again.also
+    assert isinstance(anew, Package)
+    assert (again.state.sealing.sealed_by, anew.version) == ("per_2", package.version + 1)
+    late = record_seal(again.state, anew, begun=sealing, made=MADE, at=AT)
     assert isinstance(late, Refusal) and late.reason is Reason.CONFLICT
 
 
@@ -107,33 +110,35 @@ def test_what_is_sealed_already_is_said_to_be_sealed() -> None:
 
 
 def test_a_seal_is_recorded_with_its_version_and_its_package() -> None:
-    transcript, package = begun()
-    decision = record_seal(transcript, package, begun=transcript.sealing, made=MADE, at=AT)
+    transcript, package, sealing = begun()
+    decision = record_seal(transcript, package, begun=sealing, made=MADE, at=AT)
     assert isinstance(decision, Decision)
-    assert [type(event) for event in decision.events] == [TranscriptSealed, PackagePrepared]
-    assert {event.version for event in decision.events} == {decision.state.version}
+    sealed, told = decision.events
+    assert isinstance(sealed, TranscriptSealed) and isinstance(told, PackagePrepared)
+    assert sealed.version == told.version == decision.state.version
     assert (decision.state.number, decision.state.draft, decision.state.sealing) == (1, None, None)
     version, prepared = decision.also
+    assert isinstance(version, Version) and isinstance(prepared, Package)
     assert (version.digest, version.outline, prepared.digest) == (DIGEST, MADE.outline, MADE.digest)
-    again = record_seal(decision.state, prepared, begun=transcript.sealing, made=MADE, at=AT)
+    again = record_seal(decision.state, prepared, begun=sealing, made=MADE, at=AT)
     assert isinstance(again, Decision) and again.events == ()
 
 
 @pytest.mark.parametrize(("before", "superseded"), [(SEALED_ONE, True), (WITHDRAWN, False)])
 def test_a_second_version_supersedes_a_first_that_was_not_withdrawn(before, superseded) -> None:
-    transcript, package = begun(replace(before, draft=replace(DRAFT, digest=DIGEST)))
-    decision = record_seal(transcript, package, begun=transcript.sealing, made=MADE, at=AT)
+    transcript, package, sealing = begun(replace(before, draft=replace(DRAFT, digest=DIGEST)))
+    decision = record_seal(transcript, package, begun=sealing, made=MADE, at=AT)
     assert isinstance(decision, Decision) and decision.state.number == 2 and not decision.state.withdrawn
     assert (TranscriptSuperseded in [type(event) for event in decision.events]) is superseded
 
 
 @pytest.mark.parametrize("gone", ["transcript", "package"])
 def test_a_seal_of_nothing_is_refused(gone) -> None:
-    transcript, package = begun()
+    transcript, package, sealing = begun()
     refusal = record_seal(
         None if gone == "transcript" else transcript,
         None if gone == "package" else package,
-        begun=transcript.sealing,
+        begun=sealing,
         made=MADE,
         at=AT,
     )
@@ -141,10 +146,10 @@ def test_a_seal_of_nothing_is_refused(gone) -> None:
 
 
 def test_a_withdrawal_in_between_is_met_by_the_last_beat() -> None:
-    transcript, package = begun(replace(SEALED_ONE, draft=DRAFT, digest=OTHER_DIGEST))
+    transcript, package, sealing = begun(replace(SEALED_ONE, draft=DRAFT, digest=OTHER_DIGEST))
     gone = withdraw(transcript, WITHDRAW)
     assert isinstance(gone, Decision)
-    refusal = record_seal(gone.state, package, begun=transcript.sealing, made=MADE, at=AT)
+    refusal = record_seal(gone.state, package, begun=sealing, made=MADE, at=AT)
     assert isinstance(refusal, Refusal) and refusal.reason is Reason.CONFLICT
 
 
@@ -198,8 +203,11 @@ def test_a_prepared_package_is_told() -> None:
     decision = record_package(PENDING, SEALED_ONE, made=MADE, at=AT)
     assert isinstance(decision, Decision)
     (event,) = decision.events
+    assert isinstance(event, PackagePrepared)
     assert (event.version, event.digest, event.partial) == (SEALED_ONE.version + 1, MADE.digest, True)
-    assert (decision.also[0].status, decision.also[0].prepared_at) == (PackageStatus.PREPARED, AT)
+    (prepared,) = decision.also
+    assert isinstance(prepared, Package)
+    assert (prepared.status, prepared.prepared_at) == (PackageStatus.PREPARED, AT)
 
 
 def test_a_package_of_a_version_withdrawn_meanwhile_is_kept_and_not_told() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import rfc8785
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc import jws
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import OKPKey
@@ -65,6 +66,7 @@ def test_the_embedded_proof_verifies_as_eddsa_jcs_2022(credential: dict[str, Any
     proof = document.pop("proof")
     signature = unbase58(proof.pop("proofValue").removeprefix("z"))
     public = keys.ed25519.public_key
+    assert isinstance(public, Ed25519PublicKey)
     public.verify(signature, digest_of(proof) + digest_of(document))
     document["partial"] = not document["partial"]
     with pytest.raises(InvalidSignature):

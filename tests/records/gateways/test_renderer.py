@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pypdf
@@ -50,6 +51,7 @@ def test_every_competency_has_its_level_in_words(drawn: bytes, amelie: Transcrip
     text = " ".join(pages(drawn))
     names = {level.id: level.name for level in amelie.framework.rubric}
     competency = amelie.credits[3].competencies[0]
+    assert competency.level is not None
     assert f"{competency.name} {competency.standard} {names[competency.level]}" in text
     assert "not yet assessed" in text
 
@@ -79,7 +81,9 @@ def test_right_to_left_names_are_there_letter_by_letter(drawn: bytes):
 
 def test_the_document_claims_both_standards_and_only_what_it_must(drawn: bytes):
     read = pypdf.PdfReader(io.BytesIO(drawn))
-    xmp = read.trailer["/Root"]["/Metadata"].get_data().decode()
+    metadata = read.root_object["/Metadata"]
+    assert isinstance(metadata, pypdf.generic.StreamObject) and read.metadata is not None
+    xmp = metadata.get_data().decode()
     assert "<pdfaid:part>3</pdfaid:part>" in xmp
     assert "<pdfaid:conformance>A</pdfaid:conformance>" in xmp
     assert "<pdfuaid:part>1</pdfuaid:part>" in xmp
@@ -94,13 +98,13 @@ def test_the_wheel_is_told_in_words_to_those_who_hear_the_page(drawn: bytes):
 
 
 def structure(pdf: bytes) -> list[pypdf.generic.DictionaryObject]:
-    waiting = [pypdf.PdfReader(io.BytesIO(pdf)).trailer["/Root"]["/StructTreeRoot"]]
+    waiting: list[Any] = [pypdf.PdfReader(io.BytesIO(pdf)).root_object["/StructTreeRoot"]]
     seen = []
     while waiting:
         node = waiting.pop().get_object()
         if isinstance(node, list):
             waiting.extend(node)
-        elif isinstance(node, dict):
+        elif isinstance(node, pypdf.generic.DictionaryObject):
             seen.append(node)
             if "/K" in node:
                 waiting.append(node["/K"])
