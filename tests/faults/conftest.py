@@ -8,7 +8,8 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from deploy.local.house import House
-from tests.faults.place import SPLIT, Place, failpoints, furnish
+from tests.faults.furnishing import furnish
+from tests.faults.place import SPLIT, Place, failpoints
 
 
 @pytest.fixture(scope="session")
