@@ -1,7 +1,9 @@
 """Consent behind its real door, over a store in memory, and the people who come to it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -31,14 +33,20 @@ from services.consent.store import REQUESTS, SHELVES, STUDENTS, Questions
 from tests.consent.build import (
     GUARDIAN,
     KEY,
+    NOTICE,
     OTHER_GUARDIAN,
     OTHER_SCHOOL,
+    PACKAGE_DIGEST,
     REGISTRAR,
+    REQUEST,
     SCHOOL,
     STRANGER,
     STUDENT,
+    a_request,
+    a_signed_request,
     a_store,
     sign_grant,
+    the_house,
 )
 from tests.support.person_keys import MemoryPersonKeys
 
@@ -154,3 +162,45 @@ class House:
 
     def _client(self, headers: dict[str, str]) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app), base_url=ORIGIN, headers=headers)
+
+
+FAR = clock.now() + timedelta(days=20)
+SIGN, APPROVE, REVOKE = "consent.sign", "consent.approve", "consent.revoke"
+VIEW = f"/consent/view/{REQUEST}"
+SHOWN = {"package": PACKAGE_DIGEST, "notice": NOTICE}
+"""What whoever signs or approves was shown."""
+
+
+def an_open(**changes: Any) -> Request:
+    return a_request(expires_at=FAR, **changes)
+
+
+def a_signed(**changes: Any) -> Request:
+    return a_signed_request(expires_at=FAR, **changes)
+
+
+def a_house(*states: Any) -> House:
+    """A house that knows everybody, and these states."""
+    return House(the_house(*states))
+
+
+async def named_house(*states: Any) -> House:
+    """The same, and the student has a name."""
+    return await a_house(*states).named()
+
+
+async def get(house: House, who: str | None, path: str, **options: Any) -> httpx.Response:
+    """Look at a page in a browser; `options` as `House.browser` takes them."""
+    async with house.browser(who, **options) as client:
+        return await client.get(path)
+
+
+async def post(house: House, who: str, path: str, form: dict[str, Any], **options: Any) -> httpx.Response:
+    """Send a page's form."""
+    async with house.browser(who, **options) as client:
+        return await client.post(path, data=form)
+
+
+def without_instance(answer: httpx.Response) -> Mapping[str, Any]:
+    """A problem without the address it was met at: what is left must be the same for a stranger's and a missing one."""
+    return {name: value for name, value in answer.json().items() if name != "instance"}
