@@ -7,6 +7,7 @@ manifest says is signed by nobody: it is covered by the package's digest, and by
 
 import base64
 import hashlib
+import io
 import re
 import struct
 import zipfile
@@ -14,6 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
 
 from deploy.cli.envelopes import MAX_BYTES, Invalid, Json, parse
 
@@ -75,15 +79,8 @@ def open_package(path: Path) -> Package:
     return Package(digest_of(path), digests, read, manifest)
 
 
-def attached_credential(pdf: bytes) -> bytes | None:
-    """Return the credential inside a page; None when this installation can't open PDFs. Raises Invalid."""
-    try:
-        from pypdf import PdfReader  # noqa: PLC0415 - there with the development packages only
-        from pypdf.errors import PyPdfError  # noqa: PLC0415
-    except ImportError:
-        return None
-    import io  # noqa: PLC0415
-
+def attached_credential(pdf: bytes) -> bytes:
+    """Return the credential inside a page. Raises Invalid."""
     try:
         attached = PdfReader(io.BytesIO(pdf)).attachments
         if "credential.json" not in attached:

@@ -106,16 +106,6 @@ def test_a_page_alone_proves_nothing(package: Package, school: School, tmp_path:
     assert verify(path, "--issuer-keys", school.jwks, "--digest", told).exit_code == VALID
 
 
-def test_a_page_is_not_opened_where_nothing_opens_pdfs(
-    package: Package, school: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(verifying, "attached_credential", lambda _: None)
-    path = tmp_path / "transcript.pdf"
-    path.write_bytes(members_of(package.bytes)["transcript.pdf"])
-    result = verify(path, "--issuer-keys", school.jwks)
-    assert (result.exit_code, "verify the package it came in" in said(result)) == (UNKNOWN, True)
-
-
 def repacked(package: Package, path: Path, **changes: bytes) -> Path:
     """The package with members exchanged and a manifest that says so: it is signed by nobody."""
     members = members_of(package.bytes) | {name.replace("__", "."): body for name, body in changes.items()}
