@@ -91,7 +91,7 @@ class KafkaQuorum:
 
 
 class MongoSet:
-    """A replica set of several mongods, `mongod-1` and so on; key and root's password lie in `folder`."""
+    """A replica set of several mongods, `mongod-1` and so on; key, certificate and root's password lie in `folder`."""
 
     def __init__(self, folder: Path, count: int, *, doors: Mapping[str, int] = NO_DOORS) -> None:
         """`doors`: by node, the port that clients and other members are told instead of its own."""
@@ -104,7 +104,8 @@ class MongoSet:
 
     def uri(self, user: str, password: str) -> str:
         """Return the address for a user; all users of the house live in `admin`."""
-        return address(user, password, *(node.host for node in self.nodes.values()))
+        hosts = [node.host for node in self.nodes.values()]
+        return address(user, password, *hosts, cafile=self.folder / "ca.pem")
 
     @property
     def root_uri(self) -> str:

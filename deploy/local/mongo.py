@@ -1,6 +1,6 @@
-"""One real mongod on loopback: a replica set of one (transactions and change streams need it), with authentication on.
+"""One real mongod on loopback: a replica set of one (transactions and change streams need it), with a login and TLS.
 
-Invariants: a start ends in a writable primary or in one NotStarted with the last log lines; the only way in without a
+Invariants: nothing is said to it in clear, by clients or by members; a start ends in a writable primary or in one NotStarted with the last log lines; the only way in without a
 password (MongoDB's localhost exception) is closed by making root before anybody is told the address; data and port
 stay over `kill` and `start`.
 """
@@ -16,13 +16,13 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from deploy.local.process import Child, NotStarted, free_port, is_free, is_listening
-from deploy.local.tls import write_private
+from deploy.local.tls import write_certificate, write_private
 
 _START_SECONDS = 60.0
 # Retryable multi-document transactions as this house uses them, and the floor of the chart: see the design, §6.
@@ -89,7 +89,7 @@ class Mongo:
     def __init__(self, folder: Path, *, shared: Path | None = None, door: int | None = None) -> None:
         """Use `folder` for everything.
 
-        Members of one set have key and passwords in the folder `shared`, which makes this one of several: `MongoSet` joins
+        Members of one set have key, certificate and passwords in the folder `shared`, which makes this one of several: `MongoSet` joins
         them. `door` is the port that clients and members are told instead of its own, for a proxy that stands before it.
         """
         self.folder = folder.absolute()
@@ -112,9 +112,14 @@ class Mongo:
         """Host and port that clients and other members are told."""
         return f"127.0.0.1:{self._door or self.port}"
 
+    @property
+    def cafile(self) -> Path:
+        """PEM file of the authority that clients must trust."""
+        return self._shared / "ca.pem"
+
     def uri(self, user: str, password: str) -> str:
         """Return the address for a user; all users of the house live in `admin`."""
-        return address(user, password, self.host)
+        return address(user, password, self.host, cafile=self.cafile)
 
     @property
     def root_uri(self) -> str:
@@ -145,9 +150,10 @@ class Mongo:
         data = self.folder / "data"
         data.mkdir(parents=True, exist_ok=True)
         self._settle_port()
-        await self._child.start(
-            [mongod, *_OPTIONS, "--dbpath", data, "--port", str(self.port), "--keyFile", self._key()]
-        )
+        certificate, authority = write_certificate(self._shared)
+        own: list[str | Path] = ["--dbpath", data, "--port", str(self.port), "--keyFile", self._key()]
+        own += ["--tlsCertificateKeyFile", certificate, "--tlsCAFile", authority]
+        await self._child.start([mongod, *_OPTIONS, *own])
         deadline = time.monotonic() + _START_SECONDS
         try:
             while not is_listening(self.port):
@@ -159,8 +165,9 @@ class Mongo:
 
     def direct(self) -> AsyncMongoClient[dict[str, Any]]:
         """A client without a login of this very process, past any proxy: for MongoDB's localhost exception and `hello`."""
+        options = _tls(self.cafile) | {"directConnection": "true"}
         return AsyncMongoClient(
-            f"mongodb://127.0.0.1:{self.port}/?directConnection=true", serverSelectionTimeoutMS=5_000
+            f"mongodb://127.0.0.1:{self.port}/?{urlencode(options)}", serverSelectionTimeoutMS=5_000
         )
 
     async def stop(self) -> None:
@@ -262,10 +269,15 @@ def root_password(folder: Path) -> str:
     return found["root"]
 
 
-def address(user: str, password: str, *hosts: str) -> str:
-    """The address of a set for a user."""
+def address(user: str, password: str, *hosts: str, cafile: Path) -> str:
+    """The address of a set for a user: over TLS, with a certificate of the authority in `cafile`."""
     login = f"{quote(user, safe='')}:{quote(password, safe='')}"
-    return f"mongodb://{login}@{','.join(hosts)}/?replicaSet={SET}&authSource=admin"
+    options = {"replicaSet": SET, "authSource": "admin"} | _tls(cafile)
+    return f"mongodb://{login}@{','.join(hosts)}/?{urlencode(options)}"
+
+
+def _tls(cafile: Path) -> dict[str, str]:
+    return {"tls": "true", "tlsCAFile": str(cafile)}
 
 
 async def _is_primary(client: AsyncMongoClient[dict[str, Any]]) -> bool:
@@ -279,6 +291,12 @@ _OPTIONS = (
     "--bind_ip",
     "127.0.0.1",
     "--nounixsocket",
+    "--tlsMode",
+    "requireTLS",
+    "--tlsDisabledProtocols",
+    "TLS1_0,TLS1_1",
+    # Who a client is, its password says: SCRAM proves it without sending it.
+    "--tlsAllowConnectionsWithoutCertificates",
     "--replSet",
     SET,
     "--wiredTigerCacheSizeGB",

@@ -31,7 +31,7 @@ from services.chassis.kafka.sending import MongoSending, plant_lease
 from services.chassis.observe import log, telemetry
 from services.chassis.observe.log import logger
 from services.chassis.settings import Role, Settings, SettingsRefused
-from services.chassis.store.mongo import MongoStore, connect
+from services.chassis.store.mongo import MongoStore, Untrusted, connect
 from services.chassis.store.shelf import ASIDE, Shelf
 from services.chassis.store.work import NotNow, Work
 from services.chassis.web.health import Health
@@ -220,6 +220,11 @@ class Process:
                 await room.store.check()
                 if room.role is not Role.RELAY:
                     await plant_lease(room.store)
+            except Untrusted as why:
+                raise Unfit(
+                    f"MongoDB answers, but {why}: check tlsCAFile in PLACET_MONGODB_{room.role.upper()}_URI, and that "
+                    "its certificate names the host you gave"
+                ) from None
             except NotNow as why:
                 logger().warning("MongoDB is away", reason=str(why), retry_after=pause)
                 await asyncio.sleep(pause)

@@ -226,6 +226,10 @@ def _mongodb_faults(name: str, uri: str, *, strict: bool) -> Iterator[str]:
     options = {key.lower(): values[-1] for key, values in parse_qs(tail.partition("?")[2]).items()}
     if options.get("authmechanism", "").upper() not in _NO_PASSWORD_NEEDED:
         yield from _password_faults(name, unquote(login.partition(":")[2]) if at else "", strict=strict)
+    for option in ("tlsCAFile", "tlsCertificateKeyFile"):
+        file = options.get(option.lower())
+        if file is not None and not Path(file).is_file():
+            yield f"{name} names a file in {option} that is not there: give the path of a PEM file."
     if not strict:
         return
     tls = options.get("tls", options.get("ssl", "true" if scheme == "mongodb+srv" else "false"))

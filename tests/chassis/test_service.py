@@ -162,16 +162,20 @@ async def test_a_broker_that_is_down_at_the_start_is_waited_for(toys: Toys) -> N
         ({"PLACET_KAFKA_RELAY_PASSWORD": "not-the-password"}, "does not let 'consent-relay' in"),
         ({"PLACET_KAFKA_WORKER_PASSWORD": "not-the-password"}, "does not let 'consent-worker' in"),
         ({"PLACET_MONGODB_API_URI": "mongodb://nobody:nothing-at-all@{mongo}"}, "refuses the api's user"),
+        (
+            {"PLACET_MONGODB_API_URI": "mongodb://nobody:nothing-at-all@{host}/?replicaSet=rs0&tls=true"},
+            "MongoDB answers, but the database's certificate is not signed",
+        ),
         ({"PLACET_PORT": "{taken}"}, "free it, or set PLACET_PORT"),
         ({"PLACET_MONGODB_RELAY_URI": ""}, "PLACET_MONGODB_RELAY_URI is missing"),
     ],
-    ids=["relay-password", "worker-password", "database-user", "port", "missing"],
+    ids=["relay-password", "worker-password", "database-user", "authority", "port", "missing"],
 )
 async def test_what_is_set_up_wrong_ends_the_start_with_one_sentence(
     toys: Toys, fault: dict[str, str], sentence: str
 ) -> None:
-    mongo = f"127.0.0.1:{toys.house.own_mongo.port}/?replicaSet=rs0&authSource=admin"
-    words = {"mongo": mongo, "taken": toys.house.seats["delivery"].port}
+    mongo = toys.house.own_mongo.root_uri.rpartition("@")[2]
+    words = {"mongo": mongo, "host": toys.house.own_mongo.host, "taken": toys.house.seats["delivery"].port}
     code, said = await toys.start_unfit("consent", **{name: value.format(**words) for name, value in fault.items()})
     assert code == 1
     assert sentence in said

@@ -96,6 +96,11 @@ def test_without_a_word_the_mode_is_production(environment: Callable[..., None])
         (Role.API, {"PLACET_MONGODB_API_URI": f"mongodb://u:{STRONG}@a/?replicaSet=rs0"}, "without TLS"),
         (Role.API, {"PLACET_MONGODB_API_URI": f"mongodb+srv://u:{STRONG}@a/?tls=false"}, "without TLS"),
         (Role.API, {"PLACET_MONGODB_API_URI": f"mongodb://u:{STRONG}@a/?tls=true&tlsInsecure=true"}, "does not check"),
+        (
+            Role.API,
+            {"PLACET_MONGODB_API_URI": f"mongodb://u:{STRONG}@a/?tls=true&tlsCAFile=/nowhere/ca.pem"},
+            "PLACET_MONGODB_API_URI names a file in tlsCAFile that is not there",
+        ),
         (Role.API, {"PLACET_KEYS_FOLDER": "/nowhere"}, "PLACET_KEYS_FOLDER is missing or names no folder"),
         (Role.API, {"PLACET_KEYS_FOLDER": "/"}, "has no file identity.public.jwks.json"),
         (Role.API, {"VAULT_URL": None}, "VAULT_URL is missing"),

@@ -38,8 +38,14 @@ POOL = 16
 """Connections a process holds at the most: two cores can't use more (measured)."""
 _TRIES = 5
 _DUPLICATE = 11_000
+_CERTIFICATE = "certificate verify failed"
+"""OpenSSL's words, kept by Python and by the driver: there is no class or code that says so."""
 _MAJORITY = WriteConcern("majority", j=True)
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+
+class Untrusted(NotNow):
+    """A database answers, but what it shows is not what we trust: TLS fails, and waiting alone does not mend it."""
 
 
 def connect(uri: str) -> Any:
@@ -64,6 +70,10 @@ def not_now() -> Any:
     try:
         yield
     except (ConnectionFailure, NetworkTimeout, ExecutionTimeout, WTimeoutError) as why:
+        if _CERTIFICATE in str(why):
+            raise Untrusted(
+                "the database's certificate is not signed by an authority that this process trusts"
+            ) from why
         raise NotNow("the database can't be reached") from why
     except PyMongoError as why:
         if why.timeout or why.has_error_label("TransientTransactionError"):

@@ -133,7 +133,7 @@ async def test_only_identity_makes_keys_and_all_use_them(mongo_user):
 
 
 async def test_who_comes_without_a_password_may_do_nothing(ground):
-    async with AsyncMongoClient(f"mongodb://127.0.0.1:{ground.own_mongo.port}/?directConnection=true") as nobody:
+    async with ground.own_mongo.direct() as nobody:
         assert await refused(nobody.consent.things.find_one({}))
         assert await refused(nobody.admin.command("createUser", "me", pwd="me", roles=["root"]))
 

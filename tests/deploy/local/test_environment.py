@@ -17,7 +17,7 @@ from deploy.local.principals import Credentials
 from deploy.local.process import NotStarted
 
 BROKER = OtherKafka("k:9092", Path("/ca.pem"), Login("admin", "secret"))
-DATABASE = OtherMongo("mongodb+srv://root:pw@cluster.example/?authSource=other&w=1")
+DATABASE = OtherMongo("mongodb+srv://root:pw@cluster.example/?authSource=other&w=1&tlsCAFile=/ca.pem")
 USERS = {
     f"{service}-{role}": f"{role}-password"
     for service in ("consent", "identity")
@@ -74,7 +74,7 @@ def test_a_credential_of_the_shell_reaches_no_child(monkeypatch):
 
 def test_another_mongodb_is_addressed_as_another_user():
     assert DATABASE.uri("consent-api", "p@ss") == (
-        "mongodb+srv://consent-api:p%40ss@cluster.example/?w=1&authSource=admin"
+        "mongodb+srv://consent-api:p%40ss@cluster.example/?w=1&tlsCAFile=/ca.pem&authSource=admin"
     )
 
 

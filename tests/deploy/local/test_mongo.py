@@ -1,12 +1,19 @@
+import asyncio
 import socket
+import struct
 import subprocess
+from contextlib import suppress
+from urllib.parse import quote_plus
 
 import pytest
+from bson import encode
 from pymongo import AsyncMongoClient
 
 from deploy.local import mongo as mongo_module
 from deploy.local.mongo import Mongo, find_mongod
 from deploy.local.process import NotStarted
+from deploy.local.tls import write_certificate
+from services.chassis.store.mongo import Untrusted, connect, not_now
 
 
 def test_a_missing_library_is_one_clear_sentence(monkeypatch):
@@ -32,6 +39,8 @@ async def test_data_survives_kill_9_and_a_port_that_was_taken_meanwhile(tmp_path
     try:
         async with AsyncMongoClient(mongo.root_uri) as client:
             await client.test.get_collection("kept").insert_one({"_id": 1})
+        await nothing_is_said_in_clear(mongo)
+        await a_certificate_of_another_authority_is_not_believed(mongo, tmp_path / "other")
         first = mongo.port
         await mongo.kill()
         await mongo.start()
@@ -45,6 +54,24 @@ async def test_data_survives_kill_9_and_a_port_that_was_taken_meanwhile(tmp_path
             assert await client.test.get_collection("kept").find_one() == {"_id": 1}
     finally:
         await mongo.stop()
+
+
+async def nothing_is_said_in_clear(mongo):
+    asked = encode({"hello": 1, "$db": "admin"})
+    reader, writer = await asyncio.open_connection("127.0.0.1", mongo.port)
+    # OP_MSG of the wire protocol: a header of four numbers, no flags, one section with one document.
+    writer.write(struct.pack("<iiiiiB", 21 + len(asked), 1, 0, 2013, 0, 0) + asked)
+    with suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def a_certificate_of_another_authority_is_not_believed(mongo, folder):
+    _, authority = write_certificate(folder)
+    client = connect(mongo.root_uri.replace(quote_plus(str(mongo.cafile)), quote_plus(str(authority))))
+    with pytest.raises(Untrusted, match="certificate"), not_now():
+        await client.admin.command("hello")
+    client.close()
 
 
 @pytest.mark.connected
