@@ -44,6 +44,15 @@ class GrantInvalid(Exception):
     """The grant proves nothing, and why. Never carries the grant."""
 
 
+class GrantNotYet(GrantInvalid):
+    """Signed and ours, but dated further ahead than clocks may differ. Consent's clock is ahead of ours, or was."""
+
+    def __init__(self, at: datetime) -> None:
+        super().__init__("the grant is dated in the future")
+        self.at = at
+        """From this moment on it is in force by our clock."""
+
+
 class Grantor(Value):
     """Who approved, in which capacity, how surely known and when (34 CFR 99.30(d))."""
 
@@ -102,7 +111,7 @@ def verify(token: str, keys: KeySet, *, audience: str, now: datetime) -> Grant:
     if seconds >= grant.exp:
         raise GrantInvalid("the grant has expired")
     if grant.iat > seconds + SKEW_SECONDS:
-        raise GrantInvalid("the grant is dated in the future")
+        raise GrantNotYet(datetime.fromtimestamp(grant.iat - SKEW_SECONDS, UTC))
     return grant
 
 

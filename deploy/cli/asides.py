@@ -1,4 +1,4 @@
-"""`placet aside list | show | replay`: records that could not be handled, why, and once more."""
+"""`placet aside list | show | replay | dismiss`: records that could not be handled, why, and what becomes of them."""
 
 import asyncio
 from typing import Annotated, Any
@@ -58,6 +58,20 @@ def replay(aside_id: Id, folder: Folder = HOME) -> None:
     console.print(outcome)
 
 
+@app.command("dismiss")
+def dismiss(
+    aside_id: Id,
+    because: Annotated[str, typer.Option("--because", help="Why nothing need be done about it. Kept with the record.")],
+    folder: Folder = HOME,
+) -> None:
+    """Say that a record needs no handling, ever.
+
+    Mind what it may have been: delivery discloses nothing that a record of consent's which it could not read may have
+    taken back. Dismissing that record says that it did not.
+    """
+    console.print(asyncio.run(_dismiss(Access.find(folder), aside_id, because)))
+
+
 async def _all(access: Access, *, every: bool) -> list[tuple[str, dict[str, Any]]]:
     where = {} if every else {"state": {"$ne": AsideState.DONE}}
     found: list[tuple[str, dict[str, Any]]] = []
@@ -77,13 +91,26 @@ async def _one(access: Access, aside_id: str) -> tuple[str, dict[str, Any]]:
     raise fail(f"nothing is set aside under {aside_id}")
 
 
+async def _dismiss(access: Access, aside_id: str, because: str) -> str:
+    if not because.strip():
+        raise fail("say why with --because: whoever looks at the record later has only that")
+    service, row = await _one(access, aside_id)
+    if row["state"] == AsideState.DONE:
+        return "It was handled or dismissed already."
+    changes = {"state": AsideState.DONE, "dismissed": because.strip()[:500]}
+    async with access.database(service) as database:
+        await database[ASIDE.name].update_one({"_id": aside_id, "state": {"$ne": AsideState.DONE}}, {"$set": changes})
+    return f"Dismissed at {service}."
+
+
 async def _replay(access: Access, aside_id: str) -> str:
     service, row = await _one(access, aside_id)
     if row["state"] == AsideState.DONE:
         return "It was handled already."
     async with access.database(service) as database:
         rows = database[ASIDE.name]
-        await rows.update_one({"_id": aside_id, "state": AsideState.WAITING}, {"$set": {"state": AsideState.REPLAY}})
+        mark = {"state": AsideState.REPLAY, "again_at": None}
+        await rows.update_one({"_id": aside_id, "state": {"$ne": AsideState.DONE}}, {"$set": mark})
         for _ in range(100):
             await asyncio.sleep(0.2)
             row = await rows.find_one({"_id": aside_id})

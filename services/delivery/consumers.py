@@ -2,23 +2,26 @@
 
 Rules for order: topics have none in common. A revocation heard before its release is kept, and the release then makes a
 cancelled delivery; a recipient not heard of yet is asked for again at every opening. An approval alone moves nothing here.
+A watermark speaks for every record before it, also for those that could not be read: see `Watermarks`.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from joserfc.jwk import KeySet
 
 from contracts.consent.v1 import ConsentExpired, ConsentRevoked, WatermarkPassed
 from contracts.envelope import Message
-from contracts.grant import Grant, GrantInvalid, verify
+from contracts.grant import Grant, GrantInvalid, GrantNotYet, verify
 from contracts.identity.v1 import OrganizationRecorded, PersonRecorded
 from contracts.records.v1 import TranscriptReleased
 from contracts.types import DeliveryId, PersonKind, RequestId
 from services.chassis import clock, ids
 from services.chassis.kafka.hearing import Answer, Hearing, Unwanted
+from services.chassis.observe import telemetry
+from services.chassis.observe.log import logger
 from services.chassis.store.work import Job, Known, Many, Need, One, Verdict
 from services.delivery import domain
 from services.delivery.domain import Cancel, Receive
@@ -30,10 +33,16 @@ from services.delivery.store import (
     REVOCATIONS,
     STUDENTS,
     WATERMARKS,
+    Questions,
 )
 
 BREATH = 32
 """Releases between two pauses for other tasks: some ten milliseconds of verifying, while webhooks wait to be sent."""
+LONGEST_WAIT = timedelta(hours=1)
+"""So far ahead a grant may be dated and is still waited for. One of a later day is no clock that runs ahead a little."""
+UNREAD = telemetry.gauge(
+    "placet_unread_consent_records", "Consent's records set aside here: what they are about is not disclosed."
+)
 Verify = Callable[[str, datetime], Grant]
 """Reads a grant that consent signed for delivery, in force at that time. Raises `GrantInvalid`."""
 
@@ -43,14 +52,14 @@ def verifier(keys: Callable[[], KeySet]) -> Verify:
     return lambda token, now: verify(token, keys(), audience="delivery", now=now)
 
 
-def hearing(verify_grant: Verify, *, origin: str) -> Hearing:
+def hearing(verify_grant: Verify, questions: Questions, *, origin: str) -> Hearing:
     """Everything delivery hears. `origin` is the address under which recipients reach the house."""
     hears = Hearing()
     hears.on(OrganizationRecorded, organization_recorded)
     hears.on(PersonRecorded, person_recorded)
     hears.on(ConsentRevoked, consent_revoked)
     hears.on(ConsentExpired, consent_expired)
-    hears.on(WatermarkPassed, watermark_passed)
+    hears.on(WatermarkPassed, Watermarks(questions), barrier=True)
 
     @hears(TranscriptReleased)
     async def transcript_released(messages: Sequence[Message[TranscriptReleased]]) -> Sequence[Answer]:
@@ -74,7 +83,9 @@ def _released(message: Message[TranscriptReleased], verify_grant: Verify, origin
     release, at = message.event, clock.now()
     try:
         # In force when it was said; one that has run out since is decided with the rest, and told to the family.
-        grant = verify_grant(release.grant, message.at)
+        grant = _begun(release.grant, verify_grant, message.at, at)
+    except GrantNotYet as why:
+        return Unwanted(str(why), again_at=why.at if why.at - at <= LONGEST_WAIT else None)
     except GrantInvalid as why:
         return Unwanted(str(why))
     wrong = domain.mismatch(release, grant)
@@ -112,6 +123,16 @@ def _released(message: Message[TranscriptReleased], verify_grant: Verify, origin
     )
 
 
+def _begun(token: str, verify_grant: Verify, said: datetime, now: datetime) -> Grant:
+    """The grant. One that consent's clock dated ahead of records' is waited for, then good from its beginning on."""
+    try:
+        return verify_grant(token, said)
+    except GrantNotYet as early:
+        if early.at > now:
+            raise
+        return verify_grant(token, early.at)
+
+
 async def consent_revoked(messages: Sequence[Message[ConsentRevoked]]) -> Sequence[Answer]:
     return [_ended(message, message.event.request_id, "revoked") for message in messages]
 
@@ -143,16 +164,37 @@ def _ended(message: Message[Any], request_id: RequestId, cause: str) -> Job:
     return Job(cause=message.id, at=command.at, reads=reads, decide=decide, correlation=message.correlation)
 
 
-async def watermark_passed(messages: Sequence[Message[WatermarkPassed]]) -> Sequence[Answer]:
-    return [_watermark(message) for message in messages]
+class Watermarks:
+    """Hears watermarks, when every record of the poll before them was handled or lies aside.
+
+    What lies aside is looked up once for all of them. It may be read outside of the transaction: a record before a
+    watermark lies there already, and one that is handled meanwhile is only doubted until the next.
+    """
+
+    def __init__(self, questions: Questions) -> None:
+        self._questions = questions
+        self._told = 0
+
+    async def __call__(self, messages: Sequence[Message[WatermarkPassed]]) -> Sequence[Answer]:
+        unread = await self._questions.unread()
+        self._tell(sum(len(records) for records in unread.values()))
+        return [_watermark(message, unread.get(str(message.event.partition), ())) for message in messages]
+
+    def _tell(self, count: int) -> None:
+        UNREAD.set(count)
+        if count > self._told:
+            logger().error("consent's records can't be read: what they are about is not disclosed", count=count)
+        elif self._told and not count:
+            logger().info("consent's records are all read again")
+        self._told = count
 
 
-def _watermark(message: Message[WatermarkPassed]) -> Job:
+def _watermark(message: Message[WatermarkPassed], unread: Sequence[RequestId | None]) -> Job:
     partition, now = str(message.event.partition), clock.now()
 
     def decide(known: Known) -> Verdict:
         return domain.pass_watermark(
-            known.one(WATERMARKS, partition), partition=partition, at=message.event.at, now=now
+            known.one(WATERMARKS, partition), partition=partition, at=message.event.at, now=now, unread=unread
         )
 
     return _job(message, decide, One(WATERMARKS, partition))

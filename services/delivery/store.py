@@ -1,11 +1,13 @@
 """How delivery's state lies in its database, and every question that is asked of it. Every query names its owner."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from contracts.topics import BY_NAME
 from contracts.types import DeliveryId, EndpointId, OrganizationId, PersonId, RequestId
+from services.chassis.store.aside import ASIDES, AsideState, SetAside
 from services.chassis.store.shelf import Collection, Index, Shelf
 from services.chassis.store.work import Store
 from services.delivery.domain import (
@@ -87,8 +89,12 @@ CHAINS = Shelf(Chain, Collection("chains"), key="school_id")
 SHELVES = (DELIVERIES, NOTICES, ENDPOINTS, ORGANIZATIONS, STUDENTS, REVOCATIONS, WATERMARKS, LEDGER, CHAINS)
 COLLECTIONS = tuple(shelf.collection for shelf in SHELVES)
 
-PARTITIONS = tuple(str(number) for number in range(BY_NAME["consent.requests"].partitions))
+CONSENT = "consent.requests"
+PARTITIONS = tuple(str(number) for number in range(BY_NAME[CONSENT].partitions))
 """Of consent's topic: a watermark is needed from every one of them."""
+MOST_UNREAD = 100
+"""Records of consent's that may lie aside. With more, something is so wrong that every partition is doubted."""
+_REQUEST = re.compile(rb"req_[0-9A-Za-z_-]{1,64}")
 
 PAGE = 100
 """Rows of a list at the most. More is asked for by page."""
@@ -120,6 +126,18 @@ class Questions:
             revocation=revocation,
             watermarks=[newest.get(partition) for partition in PARTITIONS],
         )
+
+    async def unread(self) -> dict[str, list[RequestId | None]]:
+        """Consent's records that lie aside, handled by nobody and dismissed by nobody: by partition, whose they are."""
+        open_ = [str(AsideState.WAITING), str(AsideState.REPLAY)]
+        where = {"state": {"$in": open_}, "topic": CONSENT}
+        found = await self._store.find(ASIDES, where, limit=MOST_UNREAD + 1)
+        if len(found) > MOST_UNREAD:
+            return {partition: [None] for partition in PARTITIONS}
+        unread: dict[str, list[RequestId | None]] = {}
+        for kept in found:
+            unread.setdefault(str(kept.partition), []).append(whose(kept))
+        return unread
 
     async def deliveries_to(
         self, recipient_ids: Sequence[OrganizationId], status: Status | None = None, *, page: int = 0
@@ -212,3 +230,14 @@ class Questions:
 
     async def _revocation(self, request_id: RequestId) -> Revocation | None:
         return next(iter(await self._store.find(REVOCATIONS, {"_id": request_id}, limit=1)), None)
+
+
+def whose(kept: SetAside) -> RequestId | None:
+    """The request that a record of consent's is about, though its body could not be read; None when that isn't sure.
+
+    Consent's relay writes it twice, as the key and as a header: both must say the same and be the id of a request.
+    """
+    subject = next((bytes(value) for name, value in kept.headers if name == "ce_subject"), b"")
+    if kept.key is None or bytes(kept.key) != subject or not _REQUEST.fullmatch(subject):
+        return None
+    return RequestId(subject.decode())

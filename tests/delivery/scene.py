@@ -281,7 +281,7 @@ class House:
         self.store = MemoryStore()
         self.work = Work(self.store, SHELVES)
         self.questions = Questions(self.store)
-        self.hearing = consumers.hearing(consumers.verifier(lambda: KEYS), origin=ORIGIN)
+        self.hearing = consumers.hearing(consumers.verifier(lambda: KEYS), self.questions, origin=ORIGIN)
         self._heard = 0
 
     async def hear(
@@ -298,7 +298,7 @@ class House:
             if answer is None or isinstance(answer, Unwanted):
                 outcomes.append(answer)
                 continue
-            outcomes += await self.work.carry_out_batch([replace(answer, cause=message.id, once=True)])
+            outcomes += await self.work.carry_out_batch([replace(answer, cause=message.id, once=not heard.barrier)])
         return outcomes
 
     @property

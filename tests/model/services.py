@@ -219,7 +219,7 @@ class Deliveries(Service):
 
     def hearing(self) -> Hearing:
         verify = delivery_consumers.verifier(GRANTS.keys)
-        return delivery_consumers.hearing(verify, origin=ORIGIN)
+        return delivery_consumers.hearing(verify, delivery_store.Questions(self.store), origin=ORIGIN)
 
 
 class Notify(Service):

@@ -9,7 +9,7 @@ Manual acknowledgement alone: every other policy of the library loses records or
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -48,6 +48,8 @@ LEAVE_SECONDS = 5.0
 (measured: uvloop waits for it 30 s); whatever is left then, the broker finds out by itself within the session's 6 s."""
 REPLAY_SECONDS = 1.0
 _REPLAYS = 50
+BY_ITSELF = 10
+"""Tries of a record that comes too early, without a person. Its moment was reached each time: then something else is wrong."""
 
 HEARD = telemetry.counter("placet_messages_total", "Messages by how they ended.", ["type", "outcome"])
 POLLED = telemetry.histogram(
@@ -187,15 +189,16 @@ class Consumer:
 
     async def _settle(self, records: Sequence[Record]) -> list[Ending]:
         """Verdicts, and the set-asides written. What raises in here leaves every record unsaid."""
-        endings = await self._judge.judge(records)
-        at = clock.now()
-        aside = [
-            aside_rows.row(record, ending.reason or "", at)
-            for record, ending in zip(records, endings, strict=True)
-            if ending.end is End.ASIDE
-        ]
-        if aside:
-            await self._asides.keep(aside)
+
+        async def keep(endings: Mapping[int, Ending]) -> None:
+            at = clock.now()
+            rows = [
+                aside_rows.row(records[place], ending.reason or "", at, again_at=ending.again_at)
+                for place, ending in endings.items()
+            ]
+            await self._asides.keep(rows)
+
+        endings = await self._judge.judge(records, keep)
         for record, ending in zip(records, endings, strict=True):
             _tell(record, ending)
         return endings
@@ -222,7 +225,7 @@ class Consumer:
         """Take set-aside records that were marked for replay through the same path, without offsets."""
         while not self._stopping.is_set():
             try:
-                for kept in await self._asides.marked(_REPLAYS):
+                for kept in await self._asides.marked(_REPLAYS, clock.now()):
                     await self._asides.settle(await self._replayed(kept))
             except NotNow:
                 pass  # looked at again in a second; that the database is away is told by the polls
@@ -235,9 +238,12 @@ class Consumer:
         record = aside_rows.record(kept)
         [ending] = await self._judge.judge([record])
         _tell(record, ending)
-        if ending.end is End.ASIDE:
-            return replace(kept, state=AsideState.WAITING, reason=ending.reason or "", tries=kept.tries + 1)
-        return replace(kept, state=AsideState.DONE, tries=kept.tries + 1)
+        tries = kept.tries + 1
+        if ending.end is not End.ASIDE:
+            return replace(kept, state=AsideState.DONE, tries=tries)
+        again_at = ending.again_at if tries < BY_ITSELF else None
+        state = AsideState.WAITING if again_at is None else AsideState.REPLAY
+        return replace(kept, state=state, reason=ending.reason or "", tries=tries, again_at=again_at)
 
     async def _leave(self) -> None:
         """The partitions go: commit what has ended, and know nothing of where we were in them."""

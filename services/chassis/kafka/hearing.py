@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from contracts.envelope import Message
@@ -15,12 +16,14 @@ class Unwanted(Exception):
     """A message that must not be handled, and why (a forged grant). It is set aside at once, without another try.
 
     Returned in place of a job, not raised. The reason is shown to operators: it says what is wrong with the message
-    and names no person.
+    and names no person. `again_at`: what is wrong is only that it comes too early; it is tried again by itself then,
+    and meanwhile holds nobody up.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, again_at: datetime | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.again_at = again_at
 
 
 Answer = Job | Unwanted | None
@@ -41,6 +44,7 @@ class Heard:
 
     event: type[Event]
     answer: Function[Any]
+    barrier: bool = False
 
 
 class Hearing:
@@ -54,11 +58,16 @@ class Hearing:
         self.linger = linger
         self._by_type: dict[str, Heard] = {}
 
-    def on(self, event: type[E], function: Function[E]) -> None:
-        """Register. Refuses a second function for one event: which of them answers would be chance."""
+    def on(self, event: type[E], function: Function[E], *, barrier: bool = False) -> None:
+        """Register. Refuses a second function for one event: which of them answers would be chance.
+
+        `barrier`: the event says something of every record before it. So its function is asked when all other records of
+        the poll have ended and what was set aside of them lies in the database. The inbox does not remember it: what it
+        says is a maximum, and hearing it again must change nothing.
+        """
         if event.type in self._by_type:
             raise ValueError(f"{event.type} already has a function")
-        self._by_type[event.type] = Heard(event, function)
+        self._by_type[event.type] = Heard(event, function, barrier)
 
     def __call__(self, event: type[E]) -> Callable[[Function[E]], Function[E]]:
         """`@hears(ConsentApproved)` on a function."""

@@ -2,13 +2,15 @@
 
 Invariants: every record ends, whatever its bytes are; what can't be handled is tried three times and then set aside,
 without taking its neighbours down; `NotNow` means that nothing was said about any record, and reading them all again
-is harmless, for the inbox knows what was done.
+is harmless, for the inbox knows what was done. Barriers come last: no barrier is carried out while a record before it
+has no ending, or is set aside and not yet written down.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from traceback import extract_tb
@@ -66,6 +68,12 @@ class Ending:
     message: Message[Event] | None = None
     failed: bool = False
     """Set aside because our own code raised: somebody must look at the code, not only at the message."""
+    again_at: datetime | None = None
+    """Set aside only until then."""
+
+
+Keep = Callable[[Mapping[int, Ending]], Awaitable[None]]
+"""Writes down what was set aside, by its place among the records."""
 
 
 class Judge:
@@ -77,8 +85,11 @@ class Judge:
         self._tries = tries
         self._pause = pause
 
-    async def judge(self, records: Sequence[Record]) -> list[Ending]:
-        """One ending per record, in their order. Raises `NotNow` alone."""
+    async def judge(self, records: Sequence[Record], keep: Keep | None = None) -> list[Ending]:
+        """One ending per record, in their order. Raises `NotNow` alone.
+
+        `keep` is given what was set aside, each once, before any barrier is carried out.
+        """
         batch = _Batch()
         try:
             for place, record in enumerate(records):
@@ -86,6 +97,11 @@ class Judge:
                 if place % BREATH == BREATH - 1:
                     await asyncio.sleep(0)
             await self._settle(batch)
+            await batch.write_asides(keep)
+            if batch.barriers:
+                batch.waiting, batch.barriers = batch.barriers, {}
+                await self._settle(batch)
+                await batch.write_asides(keep)
         finally:
             batch.leave()
         return [batch.endings[place] for place in range(len(records))]
@@ -109,7 +125,8 @@ class Judge:
         if heard is None:
             batch.endings[place] = Ending(End.PASSED, message.event.type, message=message)
         else:
-            batch.waiting[place] = _Waiting(message, heard, Hop(message))
+            waiting = batch.barriers if heard.barrier else batch.waiting
+            waiting[place] = _Waiting(message, heard, Hop(message))
 
     async def _settle(self, batch: "_Batch") -> None:
         pause = self._pause
@@ -134,7 +151,8 @@ class Judge:
             if isinstance(answer, Job):
                 jobs[place] = _for_message(answer, batch.waiting[place])
             elif isinstance(answer, Unwanted):
-                batch.end(place, Ending(End.ASIDE, message.event.type, answer.reason, message))
+                ending = Ending(End.ASIDE, message.event.type, answer.reason, message, again_at=answer.again_at)
+                batch.end(place, ending)
             else:
                 batch.end(place, Ending(End.PASSED, message.event.type, message=message))
         outcomes = await self._work.carry_out_batch(list(jobs.values()))
@@ -186,14 +204,25 @@ class _Batch:
     def __init__(self) -> None:
         self.endings: dict[int, Ending] = {}
         self.waiting: dict[int, _Waiting] = {}
+        self.barriers: dict[int, _Waiting] = {}
+        """Asked when nothing else waits any more."""
+        self.kept: set[int] = set()
+        """Places of those set aside that are written down."""
 
     def end(self, place: int, ending: Ending) -> None:
         self.waiting.pop(place).hop.close(ending.end)
         self.endings[place] = ending
 
+    async def write_asides(self, keep: Keep | None) -> None:
+        """All that were not written down yet."""
+        aside = {place: one for place, one in self.endings.items() if one.end is End.ASIDE and place not in self.kept}
+        if aside and keep is not None:
+            await keep(aside)
+            self.kept |= aside.keys()
+
     def leave(self) -> None:
         """Close the spans of what has no ending: all of it is read again."""
-        for waiting in self.waiting.values():
+        for waiting in (*self.waiting.values(), *self.barriers.values()):
             waiting.hop.close("again")
 
 
@@ -210,7 +239,8 @@ def _for_message(job: Job, waiting: _Waiting) -> Job:
     """The same message, the same cause: whatever it makes true has the same ids when it is read again."""
     message = waiting.message
     correlation = job.correlation or message.correlation
-    return replace(job, cause=message.id, once=True, correlation=correlation, trace=waiting.hop.trace)
+    once = not waiting.heard.barrier
+    return replace(job, cause=message.id, once=once, correlation=correlation, trace=waiting.hop.trace)
 
 
 def _ending(message: Message[Event], outcome: Outcome) -> Ending:

@@ -13,7 +13,7 @@ from services.chassis.store.shelf import ASIDE, Document, Shelf
 
 
 class AsideState(StrEnum):
-    """`waiting` for a person, marked for `replay`, or `done`."""
+    """`waiting` for a person, marked for `replay`, or `done`: handled, or dismissed by a person who says why."""
 
     WAITING = "waiting"
     REPLAY = "replay"
@@ -37,6 +37,10 @@ class SetAside:
     at: datetime
     state: AsideState = AsideState.WAITING
     tries: int = 1
+    again_at: datetime | None = None
+    """Marked for replay at this moment; None: as soon as it is marked."""
+    dismissed: str | None = None
+    """Why a person said that nothing need be done about it."""
 
 
 ASIDES = Shelf(SetAside, ASIDE, key="aside_id")

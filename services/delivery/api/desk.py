@@ -68,7 +68,8 @@ class Desk:
     async def open(
         self, caller: Caller, delivery_id: DeliveryId, notice_version: str, command_id: str | None
     ) -> Delivery:
-        """The disclosure."""
+        """The disclosure. What took too long is not answered with it: asked again, it is judged afresh."""
+        begun = clock.seconds()
         command = Open(
             delivery_id=delivery_id,
             recipient_ids=recipients_of(caller),
@@ -80,6 +81,8 @@ class Desk:
         verdict = await self.handlers.open(command, cause=_cause(caller, command_id))
         if isinstance(verdict, Refusal):
             raise Refused(verdict)
+        if clock.seconds() - begun > domain.LONGEST_ANSWER.total_seconds():
+            raise Refused(domain.NOT_NOW)
         return verdict.state
 
     async def package(self, caller: Caller, delivery_id: DeliveryId) -> Document:

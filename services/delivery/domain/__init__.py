@@ -1,7 +1,10 @@
 """What is delivered, disclosed, told and written in the ledger. Pure: no clock, no ids, no I/O, no async."""
 
 from services.delivery.domain.disclosing import (
+    BOUND,
+    LONGEST_ANSWER,
     NO_SUCH_DELIVERY,
+    NOT_NOW,
     OLDEST_WATERMARK,
     Acknowledge,
     Open,
@@ -60,11 +63,12 @@ from services.delivery.domain.telling import (
 )
 
 __all__ = [
-    "CATCHING_UP", "GENESIS", "NO_SUCH_DELIVERY", "NO_SUCH_ENDPOINT", "OLDEST_WATERMARK", "Acknowledge", "Answer", "Attempted", "Break",
-    "Cancel", "Chain", "Claim", "Delivery", "Endpoint", "EndpointState", "Expire", "LedgerRow", "Notice", "NoticeKind",
-    "NoticeState", "Open", "Organization", "Ping", "Put", "Receive", "Remove", "Replay", "Revocation", "Rotate", "Secret",
-    "Status", "Student", "Surroundings", "Watermark", "acknowledge", "attempted", "cancel", "catch_up", "caught_up", "claim",
-    "content", "expire", "freshness", "know_organization", "know_student", "may_disclose", "may_fetch", "mismatch",
-    "notices_for", "open_delivery", "pass_watermark", "pause_after", "ping", "put", "receive", "remove", "replay", "rotate",
-    "row_hash", "signing", "verify_chain",
+    "BOUND", "CATCHING_UP", "GENESIS", "LONGEST_ANSWER", "NOT_NOW", "NO_SUCH_DELIVERY", "NO_SUCH_ENDPOINT",
+    "OLDEST_WATERMARK", "Acknowledge", "Answer", "Attempted", "Break", "Cancel", "Chain", "Claim", "Delivery",
+    "Endpoint", "EndpointState", "Expire", "LedgerRow", "Notice", "NoticeKind", "NoticeState", "Open", "Organization",
+    "Ping", "Put", "Receive", "Remove", "Replay", "Revocation", "Rotate", "Secret", "Status", "Student",
+    "Surroundings", "Watermark", "acknowledge", "attempted", "cancel", "catch_up", "caught_up", "claim", "content",
+    "expire", "freshness", "know_organization", "know_student", "may_disclose", "may_fetch", "mismatch",
+    "notices_for", "open_delivery", "pass_watermark", "pause_after", "ping", "put", "receive", "remove", "replay",
+    "rotate", "row_hash", "signing", "verify_chain",
 ]  # fmt: skip

@@ -1,7 +1,17 @@
 """The disclosure: who may open a delivery, on how fresh a knowledge of revocations, and what is written down. Pure.
 
-**Bounded revocation.** Nothing is disclosed unless from every partition of consent's topic a watermark was handled that is
-at most 30 s old: so a committed revocation stops disclosure within 30 s, whatever is down (DESIGN §4).
+**Bounded revocation.** A revocation that consent has committed stops disclosure within `BOUND`, whatever is down. Nothing is
+disclosed unless a watermark was handled from every partition of consent's topic that is no older than `OLDEST_WATERMARK`; and
+nothing of a request of which consent said something that could not be read here. The sum, in true time after the commit:
+
+    20 s  a watermark written just before it may be believed so long by our clock  OLDEST_WATERMARK
+     5 s  by which our clock may be behind consent's without being noticed         SKEW
+     5 s  from the moment by which the age is judged to the answer                 LONGEST_ANSWER
+    30 s                                                                           BOUND
+
+Consent writes a watermark every 5 s: a healthy house, with clocks apart by `SKEW` in the worse direction, sees ages up to
+about 11 s. What is assumed is `SKEW` alone. A clock further behind shows itself: prompt watermarks then lie in its future,
+are not believed, and revoke those believed before (`pass_watermark`); `placet doctor` complains from 2 s on.
 """
 
 from collections.abc import Sequence
@@ -15,9 +25,14 @@ from services.chassis.decision import Decision, Refusal
 from services.delivery.domain.ledger import next_row
 from services.delivery.domain.state import Chain, Delivery, Organization, Revocation, Status, Watermark, about
 
-OLDEST_WATERMARK = timedelta(seconds=30)
+BOUND = timedelta(seconds=30)
+"""No disclosure later than this after a committed revocation: the promise, in true time."""
 SKEW = timedelta(seconds=5)
 """How far a watermark may lie in our future. One further ahead means that the clocks disagree: its age proves nothing."""
+LONGEST_ANSWER = timedelta(seconds=5)
+"""From drawing the time of an opening to answering it. One that took longer (a database that hung) is answered `NOT_NOW`.
+A fetch draws its time when the bytes lie ready and every read has ended, so it needs none of this."""
+OLDEST_WATERMARK = BOUND - SKEW - LONGEST_ANSWER
 NO_SUCH_DELIVERY = Refusal(Reason.NOT_FOUND, "there is no such delivery")
 NOT_NOW = Refusal(
     Reason.NOT_NOW, "it can't be told at this moment whether the release still stands: try again in a minute"
@@ -57,7 +72,7 @@ class Surroundings:
 
 
 def freshness(watermarks: Sequence[Watermark | None], at: datetime) -> Refusal | None:
-    """None when every partition's newest watermark is at most 30 s old at `at`."""
+    """None when every partition's newest watermark is at most `OLDEST_WATERMARK` old at `at`."""
     fresh = bool(watermarks) and all(
         watermark is not None and -SKEW <= at - watermark.at <= OLDEST_WATERMARK for watermark in watermarks
     )
@@ -76,6 +91,8 @@ def may_disclose(
         return Refusal(Reason.EXPIRED, "the consent to this release has run out: ask for a new one")
     if around.recipient is None or around.recipient.standing is not Standing.VERIFIED:
         return Refusal(Reason.NOT_ALLOWED, "your organization is not verified at this moment: ask the operator")
+    if any(mark is not None and delivery.request_id in mark.doubted for mark in around.watermarks):
+        return NOT_NOW
     return freshness(around.watermarks, at) or delivery
 
 

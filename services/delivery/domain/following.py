@@ -1,14 +1,18 @@
 """What delivery learns from the others: who exists, who is verified, how fresh its knowledge is. Newer news wins. Pure."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from contracts.identity.v1 import OrganizationRecorded, PersonRecorded
 from contracts.problem import Reason
-from contracts.types import PersonKind, RightsHolder
+from contracts.types import PersonKind, RequestId, RightsHolder
 from services.chassis.decision import Decision, Refusal
 from services.delivery.domain.disclosing import SKEW
 from services.delivery.domain.state import Organization, Student, Watermark
 
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""The moment of a watermark that is believed no more."""
 OLD_NEWS = Refusal(Reason.CONFLICT, "newer news is known already")
 
 
@@ -45,16 +49,27 @@ def know_student(known: Student | None, event: PersonRecorded) -> Decision[Stude
 
 
 def pass_watermark(
-    known: Watermark | None, *, partition: str, at: datetime, now: datetime
+    known: Watermark | None, *, partition: str, at: datetime, now: datetime, unread: Sequence[RequestId | None] = ()
 ) -> Decision[Watermark] | Refusal:
     """The newest watermark of a partition stands; an older one proves nothing new.
 
-    One from our future proves nothing at all: a clock is wrong. It is not taken, and when it was taken before our own clock
-    went back, today's stands in its place. Kept, it would close every door until its day, and open one on stale news then.
+    One from our future proves nothing at all: a clock is wrong. It is not taken, and what was believed of the partition
+    before is believed no more: it may be as old as our clock is late.
+
+    `unread` are the records of consent's that lie aside from this partition, each by the request it is about, None where
+    that can't be told. Any of them may be a revocation. A known request is doubted until its record was handled or
+    dismissed. With one of an unknown request the watermark is not taken, so that within `OLDEST_WATERMARK` nothing is
+    disclosed any more: **the whole house stops until an operator looks.** No stranger can bring that about: only consent's
+    relay may write to this topic (ACL), so such a record is consent's own mistake, or somebody holds its credentials.
     """
     latest = now + SKEW
     if at > latest:
-        return Refusal(Reason.CONFLICT, "the watermark lies in our future: the clocks disagree")
+        if known is None or known.at <= NEVER:
+            return Refusal(Reason.CONFLICT, "the watermark lies in our future: the clocks disagree")
+        return Decision(replace(known, at=NEVER))
     if known is not None and at <= known.at <= latest:
         return OLD_NEWS
-    return Decision(Watermark(partition=partition, at=at))
+    if None in unread:
+        return Refusal(Reason.CONFLICT, "a record before the watermark could not be read: it may be a revocation")
+    doubted = sorted({request_id for request_id in unread if request_id is not None})
+    return Decision(Watermark(partition=partition, at=at, doubted=tuple(doubted)))

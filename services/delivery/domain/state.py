@@ -196,10 +196,14 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermark:
-    """Everything that consent committed before `at` in this partition of its topic has been handled here."""
+    """Everything that consent committed before `at` in this partition of its topic has been handled here.
+
+    All but what was said of the requests in `doubted`: of each of them lies a record aside that could not be read.
+    """
 
     partition: str
     at: datetime
+    doubted: tuple[RequestId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from aiokafka.record import default_records
 from contracts.consent.v1 import ConsentExpired
 from contracts.envelope import Message, write_headers
 from contracts.event import Event
+from services.chassis import clock
 from services.chassis.kafka import consumer as module
 from services.chassis.kafka import offsets
 from services.chassis.kafka.asides import MongoAsides
 from services.chassis.kafka.consumer import Consumer
-from services.chassis.kafka.hearing import Answer, Hearing
+from services.chassis.kafka.hearing import Answer, Hearing, Unwanted
 from services.chassis.store.aside import ASIDES, AsideState
 from services.chassis.store.mongo import MongoStore
 from services.chassis.store.shelf import ASIDE
@@ -254,6 +256,32 @@ async def test_a_set_aside_record_that_is_replayed_is_handled(stage: Stage, list
         await until(lambda: _tried(listener, 3))
     [kept] = await listener.set_aside()
     assert kept.state is AsideState.DONE
+
+
+@pytest.mark.parametrize("for_ever", [False, True], ids=["its-time-comes", "its-time-never-comes"])
+async def test_a_record_that_comes_too_early_is_tried_again_by_itself_and_holds_nobody_up(
+    stage: Stage, listener: Listener, monkeypatch: pytest.MonkeyPatch, *, for_ever: bool
+) -> None:
+    monkeypatch.setattr(module, "BY_ITSELF", 3)
+    begins = clock.now() + timedelta(seconds=1)
+    early = Hearing()
+
+    @early(ConsentExpired)
+    async def wait(messages: Sequence[Message[ConsentExpired]]) -> Sequence[Answer]:
+        too_early = Unwanted("too early", again_at=clock.now() if for_ever else begins)
+        waits = for_ever or clock.now() < begins
+        return [too_early if waits and one.event.request_id == "req_1" else hear(one) for one in messages]
+
+    waiting = Listener(stage, listener.store, early)
+    await stage.produce(TOPIC, [record("req_1"), record("req_2")])
+    async with listening(waiting):
+        await until(lambda: waiting.counted("req_2"))
+        [kept] = await waiting.set_aside()
+        assert kept.state is AsideState.REPLAY
+        await until(lambda: _tried(waiting, 3 if for_ever else 2))
+    [kept] = await waiting.set_aside()
+    assert (kept.state, kept.tries) == ((AsideState.WAITING, 3) if for_ever else (AsideState.DONE, 2))
+    assert await waiting.counted("req_1") == (() if for_ever else (1,))
 
 
 async def mark(listener: Listener) -> None:

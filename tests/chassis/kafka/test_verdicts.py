@@ -1,20 +1,21 @@
 """No record without an ending, whatever its bytes are and whatever our own code does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from contracts.consent.v1 import ConsentExpired
+from contracts.consent.v1 import ConsentExpired, WatermarkPassed
 from contracts.envelope import Message, write_headers
 from contracts.event import Event
+from services.chassis.decision import Decision
 from services.chassis.kafka.hearing import Answer, Hearing, Unwanted
-from services.chassis.kafka.verdicts import End, Judge, Record
+from services.chassis.kafka.verdicts import End, Ending, Judge, Record
 from services.chassis.observe import telemetry
 from services.chassis.store.work import Job, NotNow, Work
 from tests.support.memory import MemoryStore
-from tests.support.toys import AT, BELLS, COUNTS, Counted, counting, expired, hear
+from tests.support.toys import AT, BELLS, COUNTS, Counted, counting, expired, hear, say, watermark
 
 
 def record(name: str = "req_1", version: int = 1, *, offset: int = 0, **changes: Any) -> Record:
@@ -179,6 +180,64 @@ async def test_a_second_function_for_one_event_is_refused() -> None:
     hearing = counting()
     with pytest.raises(ValueError, match=r"consent\.request\.expired\.v1 already has a function"):
         hearing.on(ConsentExpired, lambda messages: None)  # type: ignore[arg-type, return-value]
+
+
+def marking(trail: list[str], *, until: int = 0) -> Hearing:
+    """Counts, and hears watermarks as barriers. Both leave a trail. What is counted raises the first `until` times."""
+    hearing, left = Hearing(), [until]
+
+    async def count(messages: Sequence[Message[ConsentExpired]]) -> Sequence[Answer]:
+        if left[0] > 0:
+            left[0] -= 1
+            raise KeyError("a bug")
+        trail.append("counted")
+        return [hear(message) for message in messages]
+
+    async def mark(messages: Sequence[Message[WatermarkPassed]]) -> Sequence[Answer]:
+        trail.append("marked")
+        return [replace(say("mark"), decide=lambda _: Decision(Counted("mark", 1))) for _ in messages]
+
+    hearing.on(ConsentExpired, count)
+    hearing.on(WatermarkPassed, mark, barrier=True)
+    return hearing
+
+
+def barrier() -> Record:
+    message: Message[Event] = Message("evt_mark", watermark(0, AT), AT)
+    key = message.event.key.encode()
+    return Record("consent.requests", 0, 9, key, message.event.dump(), write_headers(message))
+
+
+@pytest.mark.parametrize("bugs", [0, 2, 9], ids=["nothing-wrong", "tried-again", "set-aside"])
+async def test_a_barrier_comes_when_all_else_of_the_poll_has_ended_and_lies_aside(bugs: int) -> None:
+    trail: list[str] = []
+
+    async def keep(aside: Mapping[int, Ending]) -> None:
+        trail.extend(f"aside {place}" for place in aside)
+
+    judge = Bench(marking(trail, until=bugs)).judge
+    endings = await judge.judge([barrier(), record("req_1", value=b"?"), record("req_2")], keep)
+    assert [one.end for one in endings] == [End.HANDLED, End.ASIDE, End.HANDLED if bugs < 9 else End.ASIDE]
+    assert trail[-1] == "marked"
+    assert trail[:-1] == (["aside 1", "aside 2"] if bugs == 9 else ["counted", "aside 1"])
+
+
+async def test_a_barrier_is_not_carried_out_while_what_is_aside_cannot_be_written_down() -> None:
+    trail: list[str] = []
+
+    async def keep(aside: Mapping[int, Ending]) -> None:
+        raise NotNow("the database is away")
+
+    with pytest.raises(NotNow):
+        await Bench(marking(trail)).judge.judge([record("req_1", value=b"?"), barrier()], keep)
+    assert "marked" not in trail
+
+
+async def test_the_inbox_remembers_no_barrier() -> None:
+    bench = Bench(marking([]))
+    assert await bench.ends(barrier()) == [End.HANDLED]
+    assert await bench.ends(barrier(), record("req_1")) == [End.HANDLED, End.HANDLED]
+    assert list(bench.store.tables["inbox"]) == ["evt_req_1_1"]
 
 
 async def test_each_message_goes_on_in_its_own_trace(tmp_path: Any) -> None:

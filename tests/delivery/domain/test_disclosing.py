@@ -8,10 +8,14 @@ import pytest
 
 from contracts.delivery.v1 import TranscriptAcknowledged, TranscriptDelivered
 from contracts.problem import Reason
-from contracts.types import Standing
+from contracts.types import RequestId, Standing
 from services.chassis.decision import Decision, Refusal
+from services.consent.app import WATERMARK_SECONDS
 from services.delivery.domain import (
+    BOUND,
+    LONGEST_ANSWER,
     NO_SUCH_DELIVERY,
+    OLDEST_WATERMARK,
     Acknowledge,
     Delivery,
     LedgerRow,
@@ -20,6 +24,7 @@ from services.delivery.domain import (
     Watermark,
     acknowledge,
     freshness,
+    may_disclose,
     may_fetch,
     open_delivery,
 )
@@ -31,6 +36,7 @@ from tests.delivery.scene import (
     NOTICE_VERSION,
     OTHER,
     READER,
+    REQUEST,
     SCHOOL,
     delivery,
     opened,
@@ -65,7 +71,7 @@ REFUSED: dict[str, tuple[Delivery | None, dict[str, Any], dict[str, Any], Reason
     "knowledge is stale": (
         delivery(),
         {},
-        {"watermarks": watermarks(AT - 30 * SECOND - SECOND / 1000)},
+        {"watermarks": watermarks(AT - OLDEST_WATERMARK - SECOND / 1000)},
         Reason.NOT_NOW,
     ),
     "another notice was accepted": (delivery(), {"notice_version": "older"}, {}, Reason.INVALID),
@@ -117,20 +123,45 @@ def test_opening_twice_is_one_disclosure() -> None:
 
 FRESH = {
     "just now": (timedelta(), True),
-    "exactly 30 s old": (30 * SECOND, True),
-    "a moment older than 30 s": (30 * SECOND + SECOND / 1000, False),
+    "exactly 20 s old": (20 * SECOND, True),
+    "a moment older than 20 s": (20 * SECOND + SECOND / 1000, False),
     "a little ahead of us": (-5 * SECOND, True),
     "far ahead of us: the clocks disagree": (-6 * SECOND, False),
 }
 
 
 @pytest.mark.parametrize(("age", "fresh"), FRESH.values(), ids=FRESH.keys())
-def test_a_watermark_is_fresh_for_thirty_seconds(age: timedelta, *, fresh: bool) -> None:
+def test_a_watermark_is_fresh_for_twenty_seconds(age: timedelta, *, fresh: bool) -> None:
     assert (freshness(watermarks(AT - age), AT) is None) is fresh
 
 
+@pytest.mark.parametrize("behind", [0, 1, 5], ids=lambda seconds: f"our-clock-{seconds}-s-behind")
+def test_no_answer_comes_later_than_the_bound_after_a_revocation_that_is_not_heard(behind: int) -> None:
+    """Consent's last watermark was written the moment before the revocation was committed; then delivery is cut off."""
+    revoked_at = AT
+    tenths = (revoked_at + SECOND * tenth / 10 for tenth in range(600))
+    still = [at for at in tenths if freshness(watermarks(revoked_at), at - behind * SECOND) is None]
+    assert still[-1] + LONGEST_ANSWER - revoked_at <= BOUND == 30 * SECOND
+
+
+@pytest.mark.parametrize("apart", [-5, 0, 5], ids=lambda seconds: f"clocks-{seconds}-s-apart")
+def test_a_healthy_house_is_refused_nothing_though_two_watermarks_get_lost(apart: int) -> None:
+    oldest = 3 * WATERMARK_SECONDS * SECOND
+    newest = SECOND / 10
+    assert all(freshness(watermarks(AT - age - apart * SECOND), AT) is None for age in (newest, oldest))
+
+
+def test_a_request_of_which_something_could_not_be_read_is_not_disclosed_and_others_are() -> None:
+    doubtful = [*watermarks()[:3], Watermark(partition="3", at=AT, doubted=(REQUEST,))]
+    verdict = may_disclose(delivery(), (COLLEGE,), around=surroundings(watermarks=doubtful), at=AT)
+    assert isinstance(verdict, Refusal)
+    assert verdict.reason is Reason.NOT_NOW
+    other = replace(delivery(), request_id=RequestId("req_another"))
+    assert may_disclose(other, (COLLEGE,), around=surroundings(watermarks=doubtful), at=AT) == other
+
+
 def test_one_stale_partition_is_enough_to_refuse() -> None:
-    stale = Watermark(partition="2", at=AT - 31 * SECOND)
+    stale = Watermark(partition="2", at=AT - 21 * SECOND)
     assert freshness([*watermarks()[:2], stale, watermarks()[3]], AT) is not None
 
 

@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from contracts.types import RightsHolder
+from contracts.types import RequestId, RightsHolder
 from services.chassis.decision import Decision, Refusal
-from services.delivery.domain import Watermark, know_organization, know_student, pass_watermark
+from services.delivery.domain import Watermark, freshness, know_organization, know_student, pass_watermark
 from tests.delivery.scene import AT, GUARDIAN, SCHOOL, organization_recorded, person_recorded, recipient, student
 
 
@@ -35,9 +35,9 @@ def test_old_news_of_a_student_is_refused() -> None:
     assert isinstance(know_student(student(version=1), person_recorded(version=1)), Refusal)
 
 
-def passed(known: Watermark | None, seconds: float) -> Decision[Watermark] | Refusal:
+def passed(known: Watermark | None, seconds: float, *unread: RequestId | None) -> Decision[Watermark] | Refusal:
     """A watermark of that many seconds from now."""
-    return pass_watermark(known, partition="0", at=AT + timedelta(seconds=seconds), now=AT)
+    return pass_watermark(known, partition="0", at=AT + timedelta(seconds=seconds), now=AT, unread=unread)
 
 
 def test_the_newest_watermark_of_a_partition_stands() -> None:
@@ -52,6 +52,34 @@ def test_the_newest_watermark_of_a_partition_stands() -> None:
 def test_a_watermark_from_our_future_is_not_taken() -> None:
     assert isinstance(passed(None, 4), Decision), "clocks are never quite alike"
     assert isinstance(passed(None, 600), Refusal)
+
+
+def test_a_watermark_from_our_future_takes_back_what_was_believed_when_it_came_late() -> None:
+    """Our clock is 8 s behind. A watermark that lay on its way for 4 s looked like one of 4 s from now."""
+    believed = Watermark(partition="0", at=AT + timedelta(seconds=4))
+    taken_back = passed(believed, 8)
+    assert isinstance(taken_back, Decision)
+    assert freshness([taken_back.state], AT) is not None
+    assert isinstance(passed(taken_back.state, 8), Refusal), "said once"
+    right_again = passed(taken_back.state, -1)
+    assert isinstance(right_again, Decision)
+    assert freshness([right_again.state], AT) is None
+
+
+def test_a_watermark_doubts_the_requests_whose_records_before_it_lie_aside_until_they_do_not() -> None:
+    one, other = RequestId("req_1"), RequestId("req_2")
+    doubting = passed(None, -5, other, one, other)
+    assert isinstance(doubting, Decision)
+    assert doubting.state.doubted == (one, other)
+    next_one = passed(doubting.state, 0, other)
+    assert isinstance(next_one, Decision)
+    assert next_one.state.doubted == (other,)
+
+
+def test_a_watermark_behind_a_record_of_nobody_knows_whom_is_not_taken() -> None:
+    known = Watermark(partition="0", at=AT - timedelta(seconds=5))
+    assert isinstance(passed(known, 0, RequestId("req_1"), None), Refusal)
+    assert isinstance(passed(known, 0), Decision)
 
 
 def test_a_watermark_taken_when_our_clock_was_ahead_gives_way_to_todays() -> None:
