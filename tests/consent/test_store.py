@@ -38,6 +38,7 @@ from tests.consent.build import (
     an_adult,
     an_approved_request,
 )
+from tests.support.explain import Explaining, ask_all
 
 
 def states() -> list[Any]:
@@ -158,49 +159,26 @@ async def test_what_expires_is_pending_and_over_the_most_urgent_first(questions:
     assert await questions.expiring(AT, 10) == []
 
 
-class Explaining:
-    """A store that answers nothing, and asks the real one how it would go about it."""
-
-    def __init__(self, real: MongoStore) -> None:
-        self._real = real
-        self.plans: list[dict[str, Any]] = []
-
-    async def find(self, shelf: Any, where: Any, *, sort: Any = (), limit: int = 100, after: int = 0) -> list[Any]:
-        cursor = self._real.db[shelf.collection.name].find(dict(where), limit=limit, skip=after)
-        plan = await (cursor.sort(list(sort)) if sort else cursor).explain()
-        self.plans.append(plan["queryPlanner"]["winningPlan"])
-        return []
-
-
-def stages(plan: Any) -> set[str]:
-    found = {plan["stage"]} if isinstance(plan, dict) and "stage" in plan else set()
-    for child in plan.values() if isinstance(plan, dict) else plan if isinstance(plan, list) else ():
-        found |= stages(child)
-    return found
-
-
 @pytest.mark.connected
 async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: MongoStore) -> None:
-    explaining = Explaining(real)
-    questions = Questions(explaining)  # type: ignore[arg-type]
-    await questions.student(STUDENT)
-    await questions.students([STUDENT, STRANGER])
-    await questions.wards_of(GUARDIAN)
-    await questions.transcripts_of([STUDENT])
-    await questions.transcripts_of([STUDENT, STRANGER], page=3)
-    await questions.transcripts_at(SCHOOL, page=3)
-    await questions.transcript(TRANSCRIPT)
-    await questions.request(REQUEST)
-    await questions.requests_of([STUDENT, STRANGER])
-    await questions.requests_at(SCHOOL)
-    await questions.requests_at(SCHOOL, Status.OPEN, page=3)
-    await questions.organizations([SCHOOL, COLLEGE])
-    await questions.recipients((OrganizationKind.COLLEGE, OrganizationKind.EMPLOYER))
-    await questions.expiring(AT, 200)
-    asked = {name for name, value in vars(Questions).items() if callable(value) and not name.startswith("_")}
-    assert len(asked) == 12, "a new question: ask it here too"
-    for plan in explaining.plans:
-        assert not stages(plan) & {"COLLSCAN", "SORT"}, str(plan)[:3000]
+    questions = Questions(Explaining(real))
+    await ask_all(
+        questions,
+        questions.student(STUDENT),
+        questions.students([STUDENT, STRANGER]),
+        questions.wards_of(GUARDIAN),
+        questions.transcripts_of([STUDENT]),
+        questions.transcripts_of([STUDENT, STRANGER], page=3),
+        questions.transcripts_at(SCHOOL, page=3),
+        questions.transcript(TRANSCRIPT),
+        questions.request(REQUEST),
+        questions.requests_of([STUDENT, STRANGER]),
+        questions.requests_at(SCHOOL),
+        questions.requests_at(SCHOOL, Status.OPEN, page=3),
+        questions.organizations([SCHOOL, COLLEGE]),
+        questions.recipients((OrganizationKind.COLLEGE, OrganizationKind.EMPLOYER)),
+        questions.expiring(AT, 200),
+    )
 
 
 @pytest.mark.connected
@@ -211,8 +189,7 @@ async def test_what_consumers_load_with_a_state_is_found_by_an_index(real: Mongo
         (STUDENTS, "_id"),
         (TRANSCRIPTS, "_id"),
     ):
-        explained = await real.db[shelf.collection.name].find({field: {"$in": ["a", "b"]}}).explain()
-        assert "COLLSCAN" not in stages(explained["queryPlanner"]["winningPlan"])
+        await Explaining(real).load_by(shelf, field, ["a", "b"])
 
 
 @pytest.mark.connected
