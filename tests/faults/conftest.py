@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from pymongo import AsyncMongoClient
 
 from deploy.local.house import House
@@ -12,7 +13,7 @@ from tests.faults.furnishing import furnish
 from tests.faults.place import SPLIT, Place, failpoints
 
 
-@pytest.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """A house with a school, families and recipients. Every test leaves it running, with nothing armed."""
     folder = tmp_path_factory.mktemp("faults")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -25,6 +26,13 @@ settings.register_profile(
     phases=[Phase.generate, Phase.shrink],
 )
 settings.register_profile("long", settings.get_profile("ci"), max_examples=2_700, derandomize=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A hundred thousand decisions are not watched line by line: that takes six times as long, and tells no more."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.fixture

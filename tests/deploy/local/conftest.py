@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-import pytest
+import pytest_asyncio
 
 from contracts.topics import SERVICES
 from deploy.local.house import House
@@ -23,7 +23,7 @@ def dummy_house(folder, **more):
     return House(folder, command=dummy, collections=COLLECTIONS, **more)
 
 
-@pytest.fixture(scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def ground(tmp_path_factory):
     house = dummy_house(tmp_path_factory.mktemp("ground"), services=())
     await house.start()

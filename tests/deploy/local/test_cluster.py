@@ -66,7 +66,9 @@ async def test_a_quorum_of_three_keeps_what_it_took_when_a_node_is_killed(tmp_pa
         wanted = NewTopic("kept", 1, -1)
         client = AdminClient(client_settings(quorum.bootstrap, quorum.cafile, quorum.admin))
         await asyncio.to_thread(client.create_topics([wanted])["kept"].result, 15)
-        assert len(client.list_topics("kept").topics["kept"].partitions[0].replicas) == 3
+        while not (partitions := client.list_topics("kept").topics["kept"].partitions):
+            await asyncio.sleep(0.1)  # a node tells of a new topic a moment after its controller made it
+        assert len(partitions[0].replicas) == 3
         assert await admin.write("kept", b"one") is None
         await quorum.nodes["kafka-1"].kill()
         assert not is_listening(int(quorum.nodes["kafka-1"].bootstrap.rpartition(":")[2]))
