@@ -40,11 +40,13 @@ def list_asides(
 @app.command("show")
 def show(aside_id: Id, folder: Folder = HOME) -> None:
     """Show one record: its place, headers and size. The body is not printed: it could hold anything."""
-    service, row = asyncio.run(_one(Access.find(folder), aside_id))
+    there = asyncio.run(_there(Access.find(folder), aside_id))
+    row = next((row for _, row in there if row["state"] != AsideState.DONE), there[0][1])
     table = pairs()
-    for name in ("topic", "partition", "offset", "type", "state", "tries", "at", "reason"):
-        table.add_row(name, plain(row[name], most=500))
-    table.add_row("service", service)
+    for name in ("topic", "partition", "offset", "type", "state", "tries", "at", "reason", "again_at", "dismissed"):
+        if row.get(name) is not None:
+            table.add_row(name, plain(row[name], most=500))
+    table.add_row("service", ", ".join(service for service, _ in there))
     table.add_row("body", f"{len(row['value'] or b'')} bytes")
     for name, value in row["headers"]:
         table.add_row(plain(ascii(name)[1:-1]), plain(ascii(bytes(value))[2:-1], most=120))
@@ -53,7 +55,7 @@ def show(aside_id: Id, folder: Folder = HOME) -> None:
 
 @app.command("replay")
 def replay(aside_id: Id, folder: Folder = HOME) -> None:
-    """Hand a record to its service once more. It ends as done, or back here with the new reason."""
+    """Hand a record once more to every service that has set it aside. It ends as done, or back here with the new reason."""
     outcome = asyncio.run(_replay(Access.find(folder), aside_id))
     console.print(outcome)
 
@@ -82,31 +84,49 @@ async def _all(access: Access, *, every: bool) -> list[tuple[str, dict[str, Any]
     return found
 
 
-async def _one(access: Access, aside_id: str) -> tuple[str, dict[str, Any]]:
+async def _there(access: Access, aside_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """Every reader that has set it aside: each decides for itself, so one record may lie with several."""
+    found: list[tuple[str, dict[str, Any]]] = []
     for service in SERVICES:
         async with access.database(service) as database:
             row = await database[ASIDE.name].find_one({"_id": aside_id})
             if row is not None:
-                return service, row
-    raise fail(f"nothing is set aside under {aside_id}")
+                found.append((service, row))
+    if not found:
+        raise fail(f"nothing is set aside under {aside_id}")
+    return found
+
+
+async def _open_at(access: Access, aside_id: str) -> list[str]:
+    return [service for service, row in await _there(access, aside_id) if row["state"] != AsideState.DONE]
 
 
 async def _dismiss(access: Access, aside_id: str, because: str) -> str:
     if not because.strip():
         raise fail("say why with --because: whoever looks at the record later has only that")
-    service, row = await _one(access, aside_id)
-    if row["state"] == AsideState.DONE:
+    services = await _open_at(access, aside_id)
+    if not services:
         return "It was handled or dismissed already."
     changes = {"state": AsideState.DONE, "dismissed": because.strip()[:500]}
-    async with access.database(service) as database:
-        await database[ASIDE.name].update_one({"_id": aside_id, "state": {"$ne": AsideState.DONE}}, {"$set": changes})
-    return f"Dismissed at {service}."
+    for service in services:
+        async with access.database(service) as database:
+            still_open = {"_id": aside_id, "state": {"$ne": AsideState.DONE}}
+            await database[ASIDE.name].update_one(still_open, {"$set": changes})
+    return f"Dismissed at {' and '.join(services)}."
 
 
 async def _replay(access: Access, aside_id: str) -> str:
-    service, row = await _one(access, aside_id)
-    if row["state"] == AsideState.DONE:
+    services = await _open_at(access, aside_id)
+    if not services:
         return "It was handled already."
+    answers = await asyncio.gather(*(_replay_at(access, service, aside_id) for service in services))
+    for why in filter(None, answers):
+        raise fail(why)
+    return f"Handled by {' and '.join(services)}."
+
+
+async def _replay_at(access: Access, service: str, aside_id: str) -> str | None:
+    """None when the service has handled it, else what happened instead."""
     async with access.database(service) as database:
         rows = database[ASIDE.name]
         mark = {"state": AsideState.REPLAY, "again_at": None}
@@ -115,7 +135,7 @@ async def _replay(access: Access, aside_id: str) -> str:
             await asyncio.sleep(0.2)
             row = await rows.find_one({"_id": aside_id})
             if row["state"] == AsideState.DONE:
-                return f"Handled by {service}."
+                return None
             if row["state"] == AsideState.WAITING:
-                raise fail(f"{service} set it aside again: {row['reason']}")
-    raise fail(f"{service} has not looked yet; is its worker running? The record stays marked for replay")
+                return f"{service} set it aside again: {row['reason']}"
+    return f"{service} has not looked yet; is its worker running? The record stays marked for replay"

@@ -11,6 +11,7 @@ import aiohttp
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from pymongo.errors import PyMongoError
 
 from contracts.topics import SERVICES
 from deploy.local.cluster import MongoSet
@@ -23,6 +24,8 @@ from tests.chaos.history import Fault, Pen
 from tests.chaos.plan import JUMP, Planned
 from tests.chaos.stage import NODES, RECIPIENTS, Say, Stage
 
+OPERATOR_SECONDS = 60.0
+"""So long an operator waits for the alarm; whatever is set aside later is looked at when the run comes to rest."""
 WATCHED = "consent.requests"
 """The topic whose leader is *the* leader: without it nothing moves."""
 
@@ -98,9 +101,19 @@ class Breaker:
             "mail server down": self._no_mail,
             "kill front": self._kill_front,
             "repeat records": lambda one: posting.repeat(self._house, one.draw),
-            "garbage records": lambda one: posting.garbage(self._house, self._pen, one.draw),
+            "garbage records": self._garbage,
             "forge records": lambda one: posting.forge(self._house, self._pen, one.draw),
         }
+
+    async def _garbage(self, fault: Planned) -> None:
+        """Nonsense, and an operator who is paged and looks at what it stops."""
+        await posting.garbage(self._house, self._pen, fault.draw)
+        deadline = clock.seconds() + OPERATOR_SECONDS
+        while clock.seconds() < deadline:
+            with suppress(PyMongoError):
+                if await posting.dismiss(self._stage.world.documents):
+                    return
+            await asyncio.sleep(1)
 
     # Processes of the services
 

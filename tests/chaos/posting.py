@@ -7,9 +7,11 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from joserfc.jwk import OKPKey
+from pymongo import AsyncMongoClient
 
 from contracts import grant as grants
 from contracts.envelope import Unreadable
@@ -49,6 +51,20 @@ async def garbage(house: House, pen: Pen, draw: int) -> None:
         records.append(Wired(topic.name, rng.choice([None, b"key"]), value, rng.choice([(), headers])))
     for one in await write(house, records):
         pen.note(Injected(id=place_of(one), how="garbage"))
+
+
+async def dismiss(documents: AsyncMongoClient[dict[str, Any]]) -> int:
+    """As an operator who was paged: nonsense on consent's topic is no revocation. How much of it delivery had set aside.
+
+    Until somebody says so, delivery discloses nothing.
+    """
+    rows, dismissed = documents["delivery"]["aside"], 0
+    async for row in rows.find({"topic": "consent.requests", "state": {"$ne": "done"}}):
+        headers = tuple((name, bytes(value)) for name, value in row["headers"])
+        if not is_event(Wired(row["topic"], row["key"], row["value"], headers)):
+            await rows.update_one({"_id": row["_id"]}, {"$set": {"state": "done", "dismissed": "nonsense"}})
+            dismissed += 1
+    return dismissed
 
 
 async def forge(house: House, pen: Pen, draw: int) -> None:

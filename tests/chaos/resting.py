@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 
 from contracts.topics import SERVICES
 from services.chassis import clock
-from tests.chaos.posting import is_event
+from tests.chaos.posting import dismiss, is_event
 from tests.chaos.stage import Stage
 from tests.faults.wire import Wired, until_heard
 
@@ -50,6 +50,7 @@ class Rest:
                 moving = await self.moving()
                 await self._hasten()
                 await self._replay_asides()
+                await dismiss(self._documents)
             except (PyMongoError, KafkaError, aiohttp.ClientError, TimeoutError) as why:
                 moving = [f"it can't be looked: {type(why).__name__}"]
             calm = 0 if moving else calm + 1

@@ -1,12 +1,18 @@
-"""Rubbish on every topic, byte by byte and record by record: nobody stops, each record lies aside once with its reason."""
+"""Rubbish on every topic, byte by byte and record by record: nobody stops, each record lies aside once with its reason.
 
+But for disclosures: among consent's rubbish there may be a revocation, until an operator says that there is none.
+"""
+
+import asyncio
 import os
 
 import pytest
+from typer.testing import CliRunner
 
 from contracts.envelope import Headers
 from contracts.generate import sample
 from contracts.topics import TOPICS
+from deploy.cli.__main__ import app
 from services.chassis import clock
 from tests.faults.place import Place
 from tests.faults.wire import Wired, until_heard, write
@@ -90,10 +96,20 @@ async def test_rubbish_on_every_topic_is_set_aside_once_by_each_reader_and_stops
                     assert row["state"] == "waiting"
     assert clock.seconds() - since < 60
     await _newer_is_passed_over(place)
+    await _dismiss_what_may_be_revocations(place)
     case = await place.ask()
     await place.sign(case)
     await place.finish(case)
     await place.judge(case)
+
+
+async def _dismiss_what_may_be_revocations(place: Place) -> None:
+    """As an operator: delivery discloses nothing while records of consent's lie aside of which nobody knows whose they are."""
+    waiting = {"topic": "consent.requests", "state": "waiting"}
+    for row in [row async for row in place.documents["delivery"]["aside"].find(waiting)]:
+        words = ["aside", "dismiss", row["_id"], "--because", "rubbish", "--folder", str(place.house.folder)]
+        said = await asyncio.to_thread(CliRunner().invoke, app, words)
+        assert said.exit_code == 0, said.output
 
 
 async def _newer_is_passed_over(place: Place) -> None:

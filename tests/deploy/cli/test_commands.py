@@ -140,6 +140,7 @@ async def test_relay_status_fails_when_something_waits_too_long(toys: Toys):
 
 async def test_relay_replay_says_again_what_readers_have_heard_and_they_drop_it(toys: Toys):
     await toys.say("req_again")
+    await toys.emptied()
     said = await toys.type("relay", "replay", "--service", "consent", "--hours", "1")
     assert int(said.split()[0]) >= 1
 
@@ -176,6 +177,25 @@ async def test_rubbish_is_listed_shown_and_comes_back_after_a_replay(toys: Toys)
     assert "delivery set it aside again:" in again
     async with toys.root() as client:
         await client["delivery"]["aside"].delete_many({})
+
+
+async def test_what_is_dismissed_needs_a_reason_and_is_kept_with_it(toys: Toys):
+    row = set_aside("consent.requests", 0, 998, b"req_1", b"?", (), reason="unreadable", at=clock.now())
+    async with toys.root() as client:
+        for reader in ("records", "delivery"):
+            await client[reader]["aside"].insert_one(document(row))
+        place = "consent.requests:0:998"
+        assert "say why with --because" in await toys.type("aside", "dismiss", place, "--because", " ", code=1)
+        assert (
+            await toys.type("aside", "dismiss", place, "--because", "a drill") == "Dismissed at records and delivery.\n"
+        )
+        assert "dismissed already" in await toys.type("aside", "dismiss", place, "--because", "again")
+        assert "Nothing is set aside." in await toys.type("aside", "list")
+        kept = await client["delivery"]["aside"].find_one({"_id": place})
+        assert (kept["state"], kept["dismissed"], kept["reason"]) == ("done", "a drill", "unreadable")
+        assert "a drill" in await toys.type("aside", "show", place)
+        for reader in ("records", "delivery"):
+            await client[reader]["aside"].delete_many({})
 
 
 async def test_a_record_that_can_be_read_by_now_is_handled_at_a_replay(toys: Toys):
