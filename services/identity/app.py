@@ -12,7 +12,7 @@ from services.identity import api, consumers, pages
 from services.identity.api.desk import Desk, Rooms
 from services.identity.gateways.marks import Marks
 from services.identity.gateways.sessions import Sessions
-from services.identity.handlers import Access, BirthdaysDue, Organizations, RosterImport
+from services.identity.handlers import Access, BirthdaysDue, Organizations, Readers, RosterImport
 from services.identity.settings import Settings
 from services.identity.store import SHELVES, Questions
 
@@ -32,6 +32,7 @@ async def build_api(room: Room) -> ASGIApp:
         Rooms(
             questions=questions,
             organizations=Organizations(room.work),
+            readers=Readers(room.work, questions, keys, marks),
             rosters=RosterImport(room.work, questions, keys, marks),
             access=Access(room.work, questions, keys, marks, operator_digest=settings.operator_token_sha256),
             keys=keys,

@@ -13,7 +13,7 @@ from services.chassis.decision import Decision, Refusal
 from services.chassis.store.work import Job, Work
 from services.identity.domain import Import, Organization, Person, RecordOrganization
 from services.identity.gateways.marks import Marks
-from services.identity.handlers import Access, BirthdaysDue, ImportRoster, Organizations, RosterImport
+from services.identity.handlers import Access, BirthdaysDue, ImportRoster, Organizations, Readers, RosterImport
 from services.identity.store import PEOPLE, SHELVES, Questions
 from tests.identity.gateways.conftest import small_roster, zip_of
 from tests.support.memory import MemoryStore
@@ -37,6 +37,7 @@ class District:
         self.work = Work(self.store, SHELVES)
         self.questions = Questions(self.store)
         self.organizations = Organizations(self.work)
+        self.readers = Readers(self.work, self.questions, self.keys, self.marks)
         self.rosters = RosterImport(self.work, self.questions, self.keys, self.marks)
         self.access = Access(self.work, self.questions, self.keys, self.marks, operator_digest="")
         self.birthdays = BirthdaysDue(self.questions, self.marks)

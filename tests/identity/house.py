@@ -54,6 +54,7 @@ class House:
             Rooms(
                 questions=district.questions,
                 organizations=district.organizations,
+                readers=district.readers,
                 rosters=district.rosters,
                 access=Access(
                     district.work,

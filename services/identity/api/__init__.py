@@ -25,6 +25,8 @@ from services.identity.api.views import (
     NewClient,
     NewClientView,
     NewOrganization,
+    NewReader,
+    NewReaderView,
     NewStanding,
     NewToken,
     OrganizationView,
@@ -58,6 +60,7 @@ def routes(desk: Desk) -> APIRouter:
     """The JSON routes of identity."""
     router = APIRouter()
     _organizations(router, desk)
+    _readers(router, desk)
     _schools(router, desk)
     _people(router, desk)
     _ways_in(router, desk)
@@ -99,6 +102,35 @@ def _organizations(router: APIRouter, desk: Desk) -> None:
     @router.delete("/clients/{client_id}", summary="Take the credentials back")
     async def revoke_client(_: Operator, client_id: IdPath) -> ClientView:
         return ClientView.of(await desk.revoke_client(client_id))
+
+
+def _readers(router: APIRouter, desk: Desk) -> None:
+    @router.get("/organizations/{organization_id}/readers", summary="Who reads for a recipient, fifty at a time")
+    async def readers(_: Operator, organization_id: OrganizationPath, page: Page = 0) -> list[PersonView]:
+        found, _more = await desk.readers(organization_id, page)
+        return [PersonView.of(one) for one in found]
+
+    @router.post(
+        "/organizations/{organization_id}/readers",
+        status_code=201,
+        summary="Let somebody read for a recipient; the way in signs in once and is shown once",
+    )
+    async def invite(
+        caller: Operator, organization_id: OrganizationPath, body: NewReader, command_id: CommandId = None
+    ) -> NewReaderView:
+        opened, way = await desk.invite_reader(caller, organization_id, body, command_id)
+        token = (
+            TokenView(token=way.token, person_id=opened.person.person_id, expires_at=way.until, single_use=True)
+            if way
+            else None
+        )
+        return NewReaderView(**dict(PersonView.of(opened)), way_in=token)
+
+    @router.delete(
+        "/organizations/{organization_id}/readers/{person_id}", summary="End a reader's account; it signs in no more"
+    )
+    async def end(_: Operator, organization_id: OrganizationPath, person_id: PersonPath) -> PersonView:
+        return PersonView.of(await desk.end_reader(organization_id, person_id))
 
 
 def _schools(router: APIRouter, desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """Where a caller's wish becomes a command: who may ask it, of whom. API and pages share it."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -16,10 +16,11 @@ from services.chassis.web.auth import Auth, Caller
 from services.chassis.web.problem import Refused, refused
 from services.identity import domain
 from services.identity.api.attempts import Attempts
-from services.identity.api.views import Meant, NewClient, NewOrganization, NewToken
+from services.identity.api.views import Meant, NewClient, NewOrganization, NewReader, NewToken
 from services.identity.domain import (
     Client,
     CreateClient,
+    EndReader,
     Import,
     IssueToken,
     Organization,
@@ -28,9 +29,18 @@ from services.identity.domain import (
     SetStanding,
 )
 from services.identity.gateways.marks import Marks
-from services.identity.gateways.profiles import Opened, open_profile, open_profiles
+from services.identity.gateways.profiles import Opened, Profile, open_profile, open_profiles
 from services.identity.gateways.sessions import Sessions
-from services.identity.handlers import Access, Enrolment, ImportRoster, Organizations, RosterImport, digest_of
+from services.identity.handlers import (
+    Access,
+    Enrolment,
+    ImportRoster,
+    Invitation,
+    Organizations,
+    Readers,
+    RosterImport,
+    digest_of,
+)
 from services.identity.store import PAGE, Questions
 
 S = TypeVar("S")
@@ -39,6 +49,7 @@ REPLACE = "identity.authenticator.replace"
 """The act of putting another authenticator in the place of one that is in use; bound to the person."""
 NO_SUCH_PERSON = Refusal(Reason.NOT_FOUND, "there is no such person")
 NO_SUCH_SCHOOL = Refusal(Reason.NOT_FOUND, "there is no such school")
+NO_SUCH_RECIPIENT = Refusal(Reason.NOT_FOUND, "there is no such recipient")
 NO_CLIENT = Refusal(Reason.NOT_ALLOWED, "these are no credentials of a client or a person")
 
 
@@ -48,12 +59,21 @@ class Rooms:
 
     questions: Questions
     organizations: Organizations
+    readers: Readers
     rosters: RosterImport
     access: Access
     keys: PersonKeys
     marks: Marks
     sessions: Sessions
     auth: Auth
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way in, as it is handed over: the token in clear, and until when it signs in."""
+
+    token: str = field(repr=False)
+    until: datetime
 
 
 class Desk:
@@ -107,6 +127,45 @@ class Desk:
 
     async def revoke_client(self, client_id: str) -> Client:
         return _state(await self.rooms.organizations.revoke_client(client_id, at=clock.now()))
+
+    async def recipient(self, recipient_id: OrganizationId) -> Organization:
+        """A recipient, for operators."""
+        found = await self.questions.organization(recipient_id)
+        if found is None or found.kind is OrganizationKind.SCHOOL:
+            raise Refused(NO_SUCH_RECIPIENT)
+        return found
+
+    async def readers(self, recipient_id: OrganizationId, page: int) -> tuple[list[Opened], bool]:
+        """A page of the recipient's readers with their names, and whether there is another page."""
+        await self.recipient(recipient_id)
+        found = await self.questions.people_of(recipient_id, page=page)
+        return await open_profiles(self.rooms.keys, found[:PAGE]), len(found) > PAGE
+
+    async def invite_reader(
+        self, caller: Caller, recipient_id: OrganizationId, body: NewReader, command_id: str | None
+    ) -> tuple[Opened, Way | None]:
+        """The reader, and the way in that this invitation made: shown once. None when they were let in before."""
+        secret, at = ids.secret(), clock.now()
+        invitation = Invitation(
+            recipient_id=recipient_id,
+            profile=Profile(name=body.name, email=body.email, language=body.language),
+            secret=secret,
+            invited_by=person_of(caller),
+            valid_until=at + timedelta(days=body.valid_days),
+            at=at,
+        )
+        cause = f"reader:{caller.id}:{command_id}" if command_id else ids.new("cmd")
+        invited = await self.rooms.readers.invite(invitation, cause=cause)
+        if isinstance(invited, Refusal):
+            raise Refused(invited)
+        (opened,) = await open_profiles(self.rooms.keys, [invited.person])
+        return opened, Way(secret, invitation.valid_until) if invited.let_in else None
+
+    async def end_reader(self, recipient_id: OrganizationId, person_id: PersonId) -> Opened:
+        command = EndReader(person_id=person_id, recipient_id=recipient_id, at=clock.now())
+        ended = _state(await self.rooms.readers.end(command))
+        (opened,) = await open_profiles(self.rooms.keys, [ended])
+        return opened
 
     async def school(self, caller: Caller, school_id: OrganizationId) -> Organization:
         """A school, for its registrars and administrators and for operators."""

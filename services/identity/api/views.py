@@ -17,7 +17,7 @@ from contracts.types import (
     Standing,
 )
 from services.identity.domain import Client, Import, Organization, Severity
-from services.identity.gateways.profiles import Opened
+from services.identity.gateways.profiles import NAME_CHARS, Opened, is_email, one_line
 
 ID = r"^[a-z]{2,8}_[0-9a-z_]{1,40}$"
 
@@ -28,6 +28,20 @@ def _zone(name: str) -> str:
     except (KeyError, ValueError, OSError):
         raise ValueError("no such time zone") from None
     return name
+
+
+def _name(text: str) -> str:
+    tidy = one_line(text)
+    if not tidy or len(tidy) > NAME_CHARS:
+        raise ValueError(f"give a name of at most {NAME_CHARS} characters")
+    return tidy
+
+
+def _email(text: str) -> str:
+    address = text.strip()
+    if not is_email(address):
+        raise ValueError("this is no e-mail address")
+    return address
 
 
 class _Body(BaseModel):
@@ -60,6 +74,17 @@ class NewToken(_Body):
 
     valid_days: int = Field(default=30, ge=1, le=365)
     single_use: bool = False
+
+
+class NewReader(_Body):
+    """Somebody who is to read what is sent to a recipient."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    email: Annotated[str, AfterValidator(_email)]
+    language: Literal["en", "es"] = "en"
+    """What pages and letters speak to them."""
+    valid_days: int = Field(default=7, ge=1, le=30)
+    """How long the way in waits to be used. It signs in once."""
 
 
 class NewClient(_Body):
@@ -157,6 +182,12 @@ class TokenView(BaseModel):
     person_id: PersonId
     expires_at: datetime
     single_use: bool
+
+
+class NewReaderView(PersonView):
+    """A reader, and the way in that the invitation made. It is shown this once: a repeated invitation has none."""
+
+    way_in: TokenView | None
 
 
 class ClientView(BaseModel):

@@ -3,11 +3,12 @@
 Wrong, used, revoked, expired and unknown are one and the same answer: whoever tries learns nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contracts.problem import Reason
-from contracts.types import OrganizationId, PersonId, SealedValue
+from contracts.types import OrganizationId, PersonId, SealedValue, Standing
 from services.chassis.decision import Decision, Refusal
 from services.identity.domain.state import Authenticator, Client, Organization, Person, Token
 
@@ -18,6 +19,7 @@ LOCKED = timedelta(minutes=10)
 NO_SIGN_IN = Refusal(Reason.NOT_ALLOWED, "this does not sign anybody in; ask the school for a new token")
 WRONG_CODE = Refusal(Reason.STEP_UP, "the code is not right or was used already; wait for the next one and try again")
 LOCKED_OUT = Refusal(Reason.TOO_MANY, "too many wrong codes; try again in ten minutes")
+ENDED = Refusal(Reason.NOT_ALLOWED, "this account is not active any more; ask whoever gave it to you")
 NO_AUTHENTICATOR = Refusal(Reason.CONFLICT, "no authenticator is set up for this account; set one up first")
 
 
@@ -81,7 +83,7 @@ def issue_token(person: Person | None, command: IssueToken) -> Decision[Token] |
     if person is None:
         return Refusal(Reason.NOT_FOUND, "there is no such person")
     if not person.active:
-        return Refusal(Reason.CONFLICT, "the account is not active; the school's roster says so")
+        return Refusal(Reason.CONFLICT, "the account is not active: a school's roster or the operator has ended it")
     token = Token(
         digest=command.digest,
         person_id=command.person_id,
@@ -98,12 +100,22 @@ def revoke_tokens(tokens: tuple[Token, ...]) -> Decision[None]:
     return Decision(None, also=[replace(token, revoked=True) for token in tokens if not token.revoked])
 
 
-def sign_in(token: Token | None, person: Person | None, command: SignIn) -> Decision[Token] | Refusal:
+def sign_in(
+    token: Token | None, person: Person | None, command: SignIn, *, recipients: Sequence[Organization] = ()
+) -> Decision[Token] | Refusal:
+    """Whom the token signs in. `recipients` are those that the person is a reader of: suspended ones let nobody in."""
     if token is None or person is None or not person.active or token.revoked:
         return NO_SIGN_IN
     if command.at >= token.expires_at or (token.single_use and token.used_at is not None):
         return NO_SIGN_IN
+    if recipients and all(one.standing is Standing.SUSPENDED for one in recipients):
+        return NO_SIGN_IN
     return Decision(replace(token, used_at=command.at))
+
+
+def still_active(person: Person | None) -> Refusal | None:
+    """None for an account that is active. A session outlives the account it was made for by hours; its codes must not."""
+    return None if person is not None and person.active else ENDED
 
 
 def enrol(known: Authenticator | None, command: Enrol) -> Decision[Authenticator] | Refusal:

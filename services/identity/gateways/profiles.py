@@ -1,5 +1,7 @@
 """What a profile and a birth date are inside their ciphertext, and how they get there and back."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,6 +10,27 @@ from pydantic import BaseModel, ConfigDict
 from services.chassis.keys.person import PersonKeys
 from services.chassis.keys.sealing import Tampered
 from services.identity.domain import Person
+
+NAME_CHARS = 200
+EMAIL_CHARS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
+_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]+\.[^\s@<>,;:\"()\[\]\\.]{2,}")
+_DIRECTION_OVERRIDES = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
+
+def straight(text: str) -> str:
+    """Without the invisible marks that turn the direction of text."""
+    return text.translate(_DIRECTION_OVERRIDES)
+
+
+def one_line(text: str) -> str:
+    """One line in NFC. Joiners inside words stay: Persian and Indian names need them."""
+    visible = "".join(c if unicodedata.category(c) != "Cc" else " " for c in straight(text))
+    return unicodedata.normalize("NFC", " ".join(visible.split()))
+
+
+def is_email(text: str) -> bool:
+    """Whether this has the form of an e-mail address; whether it reaches anybody, nobody can tell from it."""
+    return len(text) <= EMAIL_CHARS and ".." not in text and text.isprintable() and bool(_EMAIL.fullmatch(text))
 
 
 class Profile(BaseModel):

@@ -5,10 +5,10 @@ shifted column would carry somebody's name or number into a log.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import date
 
+from services.identity.gateways.profiles import NAME_CHARS, is_email, one_line, straight
 from services.identity.gateways.roster import Findings, Kind, Role, School, SourcedId, Status
 from services.identity.gateways.roster_csv import Row, Sheet
 
@@ -40,9 +40,7 @@ ALLOWED = (MANIFEST, ORGS, USERS, ROLES, DEMOGRAPHICS)
 """Every column that is ever read (P8). Whatever is not listed here is never turned into a value."""
 
 EARLIEST_BIRTH = date(1900, 1, 1)
-NAME_CHARS = 200
 ID_CHARS = 255
-EMAIL_CHARS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 
 _ORG_TYPES = frozenset({"department", "school", "district", "local", "state", "national"})
 _GRADES = frozenset({"IT", "PR", "PK", "TK", "KG", "PS", "UG", "OTHER", *(f"{grade:02d}" for grade in range(1, 14))})
@@ -62,10 +60,8 @@ _KINDS = {
     "registrar": Kind.REGISTRAR,
 }
 _NO_PLACE_HERE = frozenset({"aide", "proctor", "systemadministrator"})
-_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@<>,;:\"()\[\]\\]+\.[^\s@<>,;:\"()\[\]\\.]{2,}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FORMULA = ("=", "+", "-", "@")
-_DIRECTION_OVERRIDES = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 @dataclass(slots=True)
@@ -265,19 +261,17 @@ def _tidy(row: Row, column: str, text: str, sheet: Sheet, found: Findings) -> st
     """One line in NFC. Joiners inside words stay: Persian and Indian names need them."""
     if "\n" in text or "\r" in text:
         found.warning(sheet.file, row.number, column, "contains a line break; it is kept as a space")
-    straight = text.translate(_DIRECTION_OVERRIDES)
-    visible = "".join(c if unicodedata.category(c) != "Cc" else " " for c in straight)
-    if straight != text:
+    if straight(text) != text:
         reason = "contains invisible marks that turn the direction of text; they are taken out"
         found.warning(sheet.file, row.number, column, reason)
-    return unicodedata.normalize("NFC", " ".join(visible.split()))
+    return one_line(text)
 
 
 def _email(row: Row, found: Findings) -> str | None:
     text = row["email"]
     if not text:
         return None
-    if len(text) > EMAIL_CHARS or ".." in text or not text.isprintable() or not _EMAIL.fullmatch(text):
+    if not is_email(text):
         reason = "is not an e-mail address; the person is kept without one"
         found.warning(USERS.file, row.number, "email", reason)
         return None

@@ -3,6 +3,7 @@
 from services.identity.handlers.access import HOUSE, OPERATOR, Access, Enrolment, digest_of
 from services.identity.handlers.birthdays import BirthdaysDue
 from services.identity.handlers.organizations import Organizations
+from services.identity.handlers.readers import Invitation, Invited, Readers
 from services.identity.handlers.roster import ImportRoster, RosterImport
 
 __all__ = [
@@ -12,7 +13,10 @@ __all__ = [
     "BirthdaysDue",
     "Enrolment",
     "ImportRoster",
+    "Invitation",
+    "Invited",
     "Organizations",
+    "Readers",
     "RosterImport",
     "digest_of",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contracts.types import OrganizationId, PersonId
+from contracts.types import OrganizationId, PersonId, PersonKind
 from services.chassis import ids
 from services.chassis.decision import Decision, Refusal
 from services.chassis.keys.person import Erased, PersonKeys
@@ -27,7 +27,7 @@ from services.identity.domain import (
 from services.identity.gateways import authenticator
 from services.identity.gateways.marks import Marks
 from services.identity.gateways.profiles import Profile
-from services.identity.store import AUTHENTICATORS, PEOPLE, TOKENS, Questions
+from services.identity.store import AUTHENTICATORS, ORGANIZATIONS, PEOPLE, TOKENS, Questions
 
 HOUSE = OrganizationId("org_placet")
 """The house itself: operators are its people, and nobody else is."""
@@ -81,11 +81,22 @@ class Access:
             return domain.NO_SIGN_IN
         person_id = token.person_id
 
-        def decide(known: Known) -> Verdict:
-            command = SignIn(digest=digest, at=at)
-            return domain.sign_in(known.one(TOKENS, digest), known.one(PEOPLE, person_id), command)
+        def reads(known: Known) -> Iterable[Need]:
+            yield One(TOKENS, digest)
+            yield One(PEOPLE, person_id)
+            yield from (One(ORGANIZATIONS, one) for one in _read_for(known.one(PEOPLE, person_id)))
 
-        verdict = await self._carry_out(ids.new("cmd"), at, decide, One(TOKENS, digest), One(PEOPLE, person_id))
+        def decide(known: Known) -> Verdict:
+            person = known.one(PEOPLE, person_id)
+            found = [known.one(ORGANIZATIONS, one) for one in _read_for(person)]
+            return domain.sign_in(
+                known.one(TOKENS, digest),
+                person,
+                SignIn(digest=digest, at=at),
+                recipients=[one for one in found if one is not None],
+            )
+
+        verdict = await self._decided(Job(cause=ids.new("cmd"), at=at, reads=reads, decide=decide))
         if isinstance(verdict, Refusal):
             return verdict
         return await self._questions.person(person_id) or domain.NO_SIGN_IN
@@ -106,9 +117,11 @@ class Access:
         command = Enrol(person_id=person_id, pending=pending, proven=proven, at=at)
 
         def decide(known: Known) -> Verdict:
-            return domain.enrol(known.one(AUTHENTICATORS, person_id), command)
+            ended = domain.still_active(known.one(PEOPLE, person_id))
+            return ended or domain.enrol(known.one(AUTHENTICATORS, person_id), command)
 
-        verdict = await self._carry_out(ids.new("cmd"), at, decide, One(AUTHENTICATORS, person_id))
+        needs = (One(AUTHENTICATORS, person_id), One(PEOPLE, person_id))
+        verdict = await self._carry_out(ids.new("cmd"), at, decide, *needs)
         return verdict if isinstance(verdict, Refusal) else Enrolment(secret, authenticator.address(secret, account))
 
     async def confirm(self, person_id: PersonId, code: str, *, at: datetime) -> str | Refusal:
@@ -144,9 +157,11 @@ class Access:
 
         def decide(known: Known) -> Verdict:
             judge = domain.confirm if pending else domain.try_code
-            return judge(known.one(AUTHENTICATORS, person_id), command)
+            ended = domain.still_active(known.one(PEOPLE, person_id))
+            return ended or judge(known.one(AUTHENTICATORS, person_id), command)
 
-        verdict = await self._carry_out(command.attempt, at, decide, One(AUTHENTICATORS, person_id))
+        needs = (One(AUTHENTICATORS, person_id), One(PEOPLE, person_id))
+        verdict = await self._carry_out(command.attempt, at, decide, *needs)
         if isinstance(verdict, Refusal):
             return verdict
         return command.attempt if verdict.state.accepted == command.attempt else domain.WRONG_CODE
@@ -177,6 +192,16 @@ class Access:
         def reads(_: Known) -> Iterable[Need]:
             return needs
 
-        outcome = await self._work.carry_out(Job(cause=cause, at=at, reads=reads, decide=decide))
+        return await self._decided(Job(cause=cause, at=at, reads=reads, decide=decide))
+
+    async def _decided(self, job: Job) -> Decision[Any] | Refusal:
+        outcome = await self._work.carry_out(job)
         assert not isinstance(outcome, AlreadyDone)  # only `once` makes that answer
         return outcome
+
+
+def _read_for(person: Person | None) -> list[OrganizationId]:
+    """The recipients that the person reads for; none when there is another place that lets them in."""
+    if person is None or any(place.kind is not PersonKind.READER for place in person.memberships):
+        return []
+    return [place.organization_id for place in person.memberships]

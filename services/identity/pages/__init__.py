@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from contracts.problem import Reason
-from contracts.types import OrganizationId, OrganizationKind, PersonId, PersonKind, Standing
+from contracts.types import OrganizationId, OrganizationKind, PersonId, PersonKind
 from services.chassis import clock
 from services.chassis.decision import Refusal
 from services.chassis.web.auth import (
@@ -26,17 +26,16 @@ from services.chassis.web.problem import Refused, refused
 from services.identity import domain
 from services.identity.api import ROSTER_LIMIT
 from services.identity.api.desk import REPLACE, Desk, operates, person_of
-from services.identity.api.views import ID, Meant, NewOrganization, NewToken
+from services.identity.api.views import ID, Meant, NewToken
 from services.identity.gateways import authenticator
 from services.identity.gateways.profiles import open_profile, open_profiles
 from services.identity.gateways.sessions import SESSION_SECONDS
-from services.identity.store import PAGE
+from services.identity.pages import house
 
 START = "/identity/"
 SECURITY = "/identity/security"
 Guest = Annotated[Caller | None, anyone()]
 Human = Annotated[Caller, signed_in(people_only=True)]
-Operator = Annotated[Caller, allowed(PersonKind.OPERATOR, people_only=True)]
 Staff = Annotated[
     Caller, allowed(PersonKind.REGISTRAR, PersonKind.ADMINISTRATOR, PersonKind.OPERATOR, people_only=True)
 ]
@@ -71,28 +70,6 @@ class Asked(BaseModel):
         return local_path(self.next, otherwise=START)
 
 
-class Described(BaseModel):
-    """The form for an organization."""
-
-    name: str = Field(default="", max_length=200)
-    kind: str = Field(default="", max_length=20)
-    timezone: str = Field(default="UTC", max_length=60)
-    roster_source: str = Field(default="", max_length=100)
-    sourced_id: str = Field(default="", max_length=255)
-
-    def read(self) -> NewOrganization:
-        """As the API takes it. Schools of the house's own operator need no proof. Raises `ValueError`."""
-        kind = OrganizationKind(self.kind)
-        return NewOrganization(
-            name=self.name.strip(),
-            kind=kind,
-            timezone=self.timezone.strip() or "UTC",
-            standing=Standing.VERIFIED if kind is OrganizationKind.SCHOOL else Standing.UNVERIFIED,
-            roster_source=self.roster_source.strip() or None,
-            sourced_id=self.sourced_id.strip() or None,
-        )
-
-
 def routes(desk: Desk) -> APIRouter:
     """The pages of identity."""
     router = APIRouter(include_in_schema=False)
@@ -102,7 +79,7 @@ def routes(desk: Desk) -> APIRouter:
     _schools(router, desk)
     _directory(router, desk)
     _accounts(router, desk)
-    _house(router, desk)
+    router.include_router(house.routes(desk))
     return router
 
 
@@ -115,6 +92,13 @@ def _entrance(router: APIRouter, desk: Desk) -> None:
             "home.html",
             memberships=[(place, organizations.get(place.organization_id)) for place in caller.memberships],
             authenticator=await desk.has_authenticator(caller),
+            # Who reads and does nothing else is asked for no code.
+            approves=caller.kinds != {PersonKind.READER},
+            recipients=[
+                organizations[one]
+                for one in sorted(set(caller.organizations(PersonKind.READER)))
+                if one in organizations
+            ],
             schools=[
                 organizations[school]
                 for school in sorted(set(caller.organizations(PersonKind.REGISTRAR, PersonKind.ADMINISTRATOR)))
@@ -309,40 +293,21 @@ async def _account(desk: Desk, caller: Caller, person_id: PersonId) -> dict[str,
     (opened,) = await open_profiles(desk.rooms.keys, [person])
     guardians = await desk.questions.people(person.guardians)
     kept = await desk.questions.authenticator(person_id)
+    places = await desk.questions.organizations(person.school_ids)
     return {
         "one": opened,
-        "organizations": await desk.questions.organizations(person.school_ids),
+        "organizations": places,
         "guardians": await open_profiles(desk.rooms.keys, list(guardians.values())),
         "authenticator": kept is not None and kept.secret is not None,
         "schools": [
             one
-            for one in person.school_ids
+            for one, place in places.items()
+            if place.kind is OrganizationKind.SCHOOL
             if operates(caller) or one in caller.organizations(PersonKind.REGISTRAR, PersonKind.ADMINISTRATOR)
         ],
-        "may_let_in": domain.may_let_in(caller.memberships, person),
+        "recipients": [
+            one for one, place in places.items() if operates(caller) and place.kind is not OrganizationKind.SCHOOL
+        ],
+        "may_end": operates(caller) and person.active and person.is_a(PersonKind.READER),
+        "may_let_in": person.active and domain.may_let_in(caller.memberships, person),
     }
-
-
-def _house(router: APIRouter, desk: Desk) -> None:
-    @router.get("/house")
-    async def house(request: Request, _: Operator, page: Annotated[int, Query(ge=0, le=10_000)] = 0) -> Response:
-        return render(request, "house.html", fault="", **await _organizations(desk, page))
-
-    @router.post("/house")
-    async def record(request: Request, caller: Operator, described: Annotated[Described, Form()]) -> Response:
-        try:
-            await desk.record_organization(described.read(), None, caller)
-        except (Refused, ValueError) as why:
-            fault = why.refusal.detail if isinstance(why, Refused) else "check the name, the kind and the time zone"
-            return render(request, "house.html", status=422, fault=fault, **await _organizations(desk, 0))
-        return RedirectResponse("/identity/house", status_code=303)
-
-    @router.post("/house/{organization_id}/standing")
-    async def standing(_: Operator, organization_id: SchoolPath, standing: Annotated[Standing, Form()]) -> Response:
-        await desk.set_standing(organization_id, standing)
-        return RedirectResponse("/identity/house", status_code=303)
-
-
-async def _organizations(desk: Desk, page: int) -> dict[str, Any]:
-    found = await desk.questions.organizations_of(page=page)
-    return {"organizations": found[:PAGE], "page": page, "more": len(found) > PAGE, "kinds": list(OrganizationKind)}
