@@ -20,6 +20,7 @@ DIGEST = "sha256:" + "0" * 64
 BODIES: dict[str, Any] = {
     "POST /identity/organizations": {"kind": "college", "name": "Intruder", "organization_id": "{organization_id}"},
     "POST /identity/organizations/{organization_id}/standing": {"standing": "verified"},
+    "POST /identity/organizations/{organization_id}/readers": {"name": "Intruder", "email": "intruder@example.org"},
     "POST /identity/clients": {"organization_id": "{organization_id}", "name": "intruder"},
     "POST /identity/schools/{school_id}/people/search": {"email": "nobody@example.org"},
     "POST /identity/people/{person_id}/tokens": {"valid_days": 1},
