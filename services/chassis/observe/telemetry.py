@@ -19,8 +19,12 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
+from prometheus_client import Metric as PrometheusFamily
+from prometheus_client.exposition import choose_encoder
 
+from services.chassis import clock
+from services.chassis.observe.exemplars import Exemplars, exemplified
 from services.chassis.observe.log import FIELDS, name_of
 
 LABELS = frozenset({
@@ -43,18 +47,27 @@ class Metric:
     description: str
     kind: Literal["counter", "histogram", "gauge"]
     labels: frozenset[str]
-    buckets: Sequence[float] | None = None
+    buckets: Sequence[float] = ()
+    exemplars: Exemplars = field(init=False, repr=False)
     _instrument: Any = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.exemplars = Exemplars(self.buckets)
 
     def add(self, amount: float = 1, **labels: str | int) -> None:
         """Counts `amount` more. Counters only."""
         if self._instrument is not None:
             self._instrument.add(amount, self._known(labels))
 
-    def record(self, value: float, **labels: str | int) -> None:
-        """Notes one measured value. Histograms only."""
-        if self._instrument is not None:
-            self._instrument.record(value, self._known(labels))
+    def record(self, value: float, *, trace: str | None = None, **labels: str | int) -> None:
+        """Notes one measured value. Histograms only. Its example is the trace of a traceparent, else the current one."""
+        if self._instrument is None:
+            return
+        self._instrument.record(value, self._known(labels))
+        context = context_of(trace) if trace else otel.get_current_span().get_span_context()
+        if context is not None and context.is_valid and context.trace_flags.sampled:
+            trace_id = otel.format_trace_id(context.trace_id)
+            self.exemplars.keep(labels, value, trace_id=trace_id, at=clock.now().timestamp())
 
     def set(self, value: float, **labels: str | int) -> None:
         """Says what a value is now. Gauges only."""
@@ -67,13 +80,14 @@ class Metric:
         return labels
 
     def bind(self, meter: metrics.Meter) -> None:
+        self.exemplars.forget()
         if self.kind == "counter":
             self._instrument = meter.create_counter(self.name, description=self.description)
         elif self.kind == "gauge":
             self._instrument = meter.create_gauge(self.name, description=self.description)
         else:
             self._instrument = meter.create_histogram(
-                self.name, description=self.description, explicit_bucket_boundaries_advisory=self.buckets
+                self.name, description=self.description, explicit_bucket_boundaries_advisory=list(self.buckets)
             )
 
 
@@ -147,9 +161,20 @@ def shutdown() -> None:
     _set.traces, _set.meters, _set.meter, _set.tracer = None, None, None, otel.NoOpTracer()
 
 
-def exposition() -> bytes:
-    """All metrics in Prometheus's text format."""
-    return generate_latest(_set.registry)
+def exposition(accept: str = "") -> tuple[bytes, str]:
+    """All metrics with their media type: in Prometheus's text format, or in OpenMetrics (with exemplars) to who asks for it."""
+    encode, kind = choose_encoder(accept)
+    return encode(_Exemplified()), kind
+
+
+class _Exemplified:
+    """The registry, as an encoder reads it."""
+
+    def collect(self) -> Iterator[PrometheusFamily]:
+        known = {
+            name: (metric.exemplars, metric.labels) for name, metric in DECLARED.items() if metric.kind == "histogram"
+        }
+        return exemplified(_set.registry.collect(), known)
 
 
 def traceparent() -> str | None:

@@ -87,8 +87,9 @@ class Health:
         async def started(_request: Request) -> Response:
             return _say({} if self._started else {"started": "not yet"})
 
-        async def metrics(_request: Request) -> Response:
-            return Response(telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        async def metrics(request: Request) -> Response:
+            told, kind = telemetry.exposition(request.headers.get("accept", ""))
+            return Response(told, headers={"content-type": kind, "vary": "accept"})
 
         return [
             Route("/health/live", live),

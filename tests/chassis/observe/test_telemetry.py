@@ -88,12 +88,46 @@ def test_metrics_are_told_as_prometheus_reads_them() -> None:
     told.add(2, outcome="done")
     took.record(0.007)
     waits.set(4, topic="consent.requests")
-    text = telemetry.exposition().decode()
+    text = telemetry.exposition()[0].decode()
     assert 'toy_told_total{outcome="done",role="api",service="toy"} 3.0' in text
     assert 'toy_took_seconds_bucket{le="0.01",role="api",service="toy"} 1.0' in text
     assert 'toy_took_seconds_bucket{le="0.005",role="api",service="toy"} 0.0' in text
     assert 'toy_waiting{role="api",service="toy",topic="consent.requests"} 4.0' in text
     assert "lost" not in text
+
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+
+
+@pytest.mark.usefixtures("declared", "traces")
+def test_a_bucket_shows_the_trace_of_its_newest_value_to_who_can_read_it() -> None:
+    took = telemetry.histogram("toy_took_seconds", "How long it took", ["outcome"], buckets=(0.01, 1.0))
+    with telemetry.span("quick"):
+        took.record(0.007, outcome="done")
+    took.record(0.5, trace=PARENT, outcome="done")
+    took.record(0.6, outcome="done")  # outside of any trace: counted, and no example of anything
+    took.record(2.0, trace=PARENT, outcome="lost")
+    told, kind = telemetry.exposition(OPENMETRICS)
+    lines = told.decode().splitlines()
+    examples = {line.split("le=")[1].split('"')[1]: line.partition(" # ")[2] for line in lines if "# {" in line}
+    assert kind.startswith("application/openmetrics-text")
+    assert lines[-1] == "# EOF"
+    assert sorted(examples) == ["+Inf", "0.01", "1.0"]
+    assert examples["1.0"].startswith(f'{{trace_id="{PARENT[3:35]}"}} 0.5 ')
+    assert 'outcome="lost"' in next(line for line in lines if 'le="+Inf"' in line and " # " in line)
+    plain, kind = telemetry.exposition()
+    assert kind == "text/plain; version=0.0.4; charset=utf-8"
+    assert b"trace_id" not in plain
+
+
+@pytest.mark.usefixtures("declared")
+def test_without_traces_and_with_a_rubbish_one_there_is_no_example() -> None:
+    telemetry.configure("toy", "api")
+    took = telemetry.histogram("toy_took_seconds", "How long it took")
+    with telemetry.span("written nowhere"):
+        took.record(0.007)
+    took.record(0.007, trace="rubbish")
+    assert b"trace_id" not in telemetry.exposition(OPENMETRICS)[0]
 
 
 @pytest.mark.usefixtures("declared")
@@ -113,7 +147,7 @@ def test_a_metric_is_declared_once_with_labels_from_the_list() -> None:
 def test_a_second_configuration_starts_from_nothing() -> None:
     telemetry.configure("toy", "api")
     telemetry.configure("toy", "worker")
-    assert b'role="api"' not in telemetry.exposition()
+    assert b'role="api"' not in telemetry.exposition()[0]
 
 
 def test_no_provider_is_set_for_others_to_write_to() -> None:

@@ -101,3 +101,12 @@ async def test_metrics_are_told_with_templates_and_without_ids(serve: Serve) -> 
     )
     assert "req_secret" not in text
     assert "Ada" not in text
+
+
+async def test_openmetrics_is_told_to_who_asks_for_it(client: httpx.AsyncClient) -> None:
+    telemetry.configure("toy", "api")
+    await client.get("/toy/nothing")
+    answer = await client.get("/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0,*/*;q=0.1"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert answer.text.endswith("# EOF\n")
+    assert (await client.get("/metrics")).headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
