@@ -55,7 +55,7 @@ def admin_settings(access: Access) -> dict[str, Any]:
     if access.user:
         settings |= {
             "security.protocol": "SASL_SSL",
-            "sasl.mechanism": "SCRAM-SHA-256",
+            "sasl.mechanism": "SCRAM-SHA-512",
             "sasl.username": access.user,
             "sasl.password": access.password,
         }

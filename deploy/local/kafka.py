@@ -63,7 +63,7 @@ def client_settings(bootstrap: str, cafile: Path | str, login: Login) -> dict[st
     return {
         "bootstrap.servers": bootstrap,
         "security.protocol": "SASL_SSL",
-        "sasl.mechanism": "SCRAM-SHA-256",
+        "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": login.user,
         "sasl.password": login.password,
         "ssl.ca.location": str(cafile),
@@ -101,7 +101,7 @@ class Kafka:
 
     @property
     def bootstrap(self) -> str:
-        """Host and port for clients (SASL_SSL, SCRAM-SHA-256)."""
+        """Host and port for clients (SASL_SSL, SCRAM-SHA-512)."""
         return f"127.0.0.1:{self._door or self._ports().client}"
 
     @property
@@ -166,7 +166,7 @@ class Kafka:
         arguments = self.folder / ".format.args"
         words = ["kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c", str(properties)]
         for user in ("kafka", "admin"):
-            words += ["--add-scram", f"SCRAM-SHA-256=[name={user},password={self._secrets()[user]}]"]
+            words += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={self._secrets()[user]}]"]
         # Java's own argument file, so that no password is seen in the list of processes.
         write_private(arguments, "\n".join(f'"{word}"' for word in words).encode())
         log = self.folder / ".format.log"
@@ -271,8 +271,8 @@ def _logins(passwords: Mapping[str, str]) -> dict[str, str]:
         f'user_kafka="{passwords["controller"]}";'
     )
     return {
-        "listener.name.client.scram-sha-256.sasl.jaas.config": f"{_SCRAM} required;",
-        "listener.name.internal.scram-sha-256.sasl.jaas.config": scram,
+        "listener.name.client.scram-sha-512.sasl.jaas.config": f"{_SCRAM} required;",
+        "listener.name.internal.scram-sha-512.sasl.jaas.config": scram,
         "listener.name.controller.plain.sasl.jaas.config": plain,
     }
 
@@ -295,8 +295,8 @@ _SECURITY: dict[str, str] = {
     "listener.security.protocol.map": "CLIENT:SASL_SSL,CONTROLLER:SASL_SSL,INTERNAL:SASL_SSL",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "INTERNAL",
-    "sasl.enabled.mechanisms": "SCRAM-SHA-256",
-    "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-256",
+    "sasl.enabled.mechanisms": "SCRAM-SHA-512",
+    "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
     "sasl.mechanism.controller.protocol": "PLAIN",
     "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
     "ssl.keystore.type": "PEM",
