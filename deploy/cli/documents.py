@@ -20,7 +20,8 @@ from deploy.local.environment import Addresses, OtherKafka, OtherMongo, service_
 from deploy.local.house import ROOT
 from deploy.local.kafka import Login
 from deploy.local.keys import make_keys
-from deploy.local.principals import declared, keep_credentials, mongo_roles
+from deploy.local.principals import keep_credentials, mongo_roles
+from deploy.mongodb.applying import declared
 from services.chassis.service import Parts, Room
 from services.chassis.settings import Role
 from services.chassis.store.mongo import MongoStore, connect

@@ -1,4 +1,4 @@
-"""Applies the tables of `deploy.local.principals` to a running Kafka and a running MongoDB.
+"""Applies the tables of `deploy.local.principals` to a running Kafka; `deploy.mongodb.applying` does so to a MongoDB.
 
 Idempotent in both directions: what is missing is made, and a right that is no longer in the table is taken away.
 """
@@ -26,13 +26,9 @@ from confluent_kafka.admin import (
     UserScramCredentialAlteration,
     UserScramCredentialUpsertion,
 )
-from pymongo import AsyncMongoClient
 
 from contracts.topics import TOPICS, Topic
-from deploy.local.principals import Acl, Role
-from services.chassis.keys.person import prepare_vault
-from services.chassis.store.mongo import connect, prepare
-from services.chassis.store.shelf import Collection
+from deploy.local.principals import Acl
 
 # Seconds for one request to the broker, which is next door.
 _TIMEOUT = 20.0
@@ -69,7 +65,7 @@ def _authorize_kafka(
 
 
 def _ask_for_users(admin: AdminClient, users: Mapping[str, str]) -> dict[str, "Future[Any]"]:
-    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, _SCRAM_ROUNDS)
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _SCRAM_ROUNDS)
     changes: list[UserScramCredentialAlteration] = [
         UserScramCredentialUpsertion(user, info, password.encode()) for user, password in users.items()
     ]
@@ -156,32 +152,3 @@ def _exactly(acl: AclBinding) -> AclBindingFilter:
         acl.operation,
         acl.permission_type,
     )
-
-
-async def authorize_mongo(root_uri: str, *, roles: Sequence[Role], passwords: Mapping[str, str]) -> None:
-    """Make or update each role and the user of the same name, as root. Both live in `admin`."""
-    async with AsyncMongoClient[dict[str, Any]](root_uri, serverSelectionTimeoutMS=10_000) as client:
-        admin = client.admin
-        known_roles = {role["role"] for role in (await admin.command("rolesInfo", 1))["roles"]}
-        known_users = {user["user"] for user in (await admin.command("usersInfo", 1))["users"]}
-        for role in roles:
-            verb = "updateRole" if role.name in known_roles else "createRole"
-            await admin.command(verb, role.name, privileges=role.privileges(), roles=[])
-        for role in roles:
-            verb = "updateUser" if role.name in known_users else "createUser"
-            held = [{"role": role.name, "db": "admin"}]
-            await admin.command(verb, role.name, pwd=passwords[role.name], roles=held, mechanisms=["SCRAM-SHA-256"])
-
-
-async def make_collections(uri: str, wanted: Mapping[str, Sequence[Collection]]) -> None:
-    """Make collections and indexes by database as the `bootstrap` user: they must exist before the first transaction.
-
-    Also the key vault with its unique index, by which racing creators of a person's key end with one.
-    """
-    client = connect(uri)
-    try:
-        for service, collections in wanted.items():
-            await prepare(client[service], collections)
-        await prepare_vault(client)
-    finally:
-        client.close()

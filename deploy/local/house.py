@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 
 from contracts.topics import SERVICES
-from deploy.local.authorize import authorize_kafka, authorize_mongo, make_collections
+from deploy.local.authorize import authorize_kafka
 from deploy.local.cluster import NO_DOORS, KafkaQuorum, MongoSet
 from deploy.local.environment import (
     Addresses,
@@ -34,12 +34,12 @@ from deploy.local.mongo import Mongo
 from deploy.local.principals import (
     BOOTSTRAP,
     Credentials,
-    declared,
     kafka_acls,
     keep_credentials,
     mongo_roles,
 )
 from deploy.local.process import Child, NotStarted, end, free_port, is_alive, is_free, is_listening, write_pid
+from deploy.mongodb.applying import authorize_mongo, declared, make_collections
 from services.chassis.store.shelf import Collection
 
 ROOT = Path(__file__).parents[2]

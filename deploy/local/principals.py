@@ -8,7 +8,6 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
@@ -101,11 +100,6 @@ _MECHANISM: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "relay": {OUTBOX.name: ("find", "update", "changeStream")},
 }
 _MAKE = ("createCollection", "createIndex", "dropIndex", "collMod", "listCollections", "listIndexes")
-
-
-def declared(services: Iterable[str] = SERVICES) -> dict[str, tuple[Collection, ...]]:
-    """Read what each service's store declares. Fails where a service has no `store.COLLECTIONS`."""
-    return {service: tuple(import_module(f"services.{service}.store").COLLECTIONS) for service in services}
 
 
 def mongo_roles(collections: Mapping[str, Sequence[Collection]]) -> tuple[Role, ...]:

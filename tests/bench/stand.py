@@ -16,11 +16,12 @@ from pymongo import AsyncMongoClient
 
 from contracts.topics import SERVICES
 from deploy.demo.cast import Company, Json
-from deploy.local.authorize import authorize_kafka, authorize_mongo
+from deploy.local.authorize import authorize_kafka
 from deploy.local.house import House
 from deploy.local.kafka import client_settings
 from deploy.local.principals import Acl, Role, kafka_acls
 from deploy.local.process import Child, free_port, is_listening
+from deploy.mongodb.applying import authorize_mongo
 from services.chassis import clock
 from tests.bench.machine import Meter
 from tests.bench.passes import Passes

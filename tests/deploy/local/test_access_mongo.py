@@ -15,9 +15,9 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
 from contracts.topics import SERVICES
-from deploy.local.authorize import authorize_mongo, make_collections
 from deploy.local.mongo import Mongo
-from deploy.local.principals import declared, keep_credentials, mongo_roles
+from deploy.local.principals import keep_credentials, mongo_roles
+from deploy.mongodb.applying import authorize_mongo, declared, make_collections
 from services.chassis.store.shelf import MECHANISM
 
 pytestmark = pytest.mark.connected

@@ -2,9 +2,10 @@ import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
 
-from deploy.local.authorize import authorize_kafka, authorize_mongo
+from deploy.local.authorize import authorize_kafka
 from deploy.local.kafka import Login, client_settings
 from deploy.local.principals import kafka_acls, mongo_roles
+from deploy.mongodb.applying import authorize_mongo
 from tests.deploy.local.conftest import COLLECTIONS
 from tests.deploy.local.wire import KafkaUser
 
