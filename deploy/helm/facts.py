@@ -14,13 +14,13 @@ from contracts.topics import SERVICES, TOPICS, Topic, heard_by
 from deploy.local.principals import (
     BOOTSTRAP,
     OPERATOR,
-    declared,
     group,
     kafka_acls,
     kafka_users,
     mongo_roles,
     principal,
 )
+from deploy.mongodb.applying import declared
 from services.chassis.keys.person import MASTER_KEY_FILE
 from services.chassis.service import DRAIN_SECONDS
 from services.chassis.settings import Role, Settings
@@ -111,7 +111,12 @@ def processes() -> dict[str, dict[str, Any]]:
 def topics() -> list[dict[str, Any]]:
     """The topics, as a KafkaTopic wants them."""
     return [
-        {"name": topic.name, "partitions": topic.partitions, "retentionMs": topic.retention_days * _DAY_MS, "about": _about(topic)}
+        {
+            "name": topic.name,
+            "partitions": topic.partitions,
+            "retentionMs": topic.retention_days * _DAY_MS,
+            "about": _about(topic),
+        }
         for topic in TOPICS
     ]
 
@@ -144,7 +149,9 @@ def users() -> list[dict[str, Any]]:
 
 def _resource(kind: str, name: str) -> dict[str, str]:
     # There is one cluster, so Strimzi wants no name for it.
-    return {"type": "cluster"} if kind == "cluster" else {"type": _RESOURCES[kind], "name": name, "patternType": "literal"}
+    return (
+        {"type": "cluster"} if kind == "cluster" else {"type": _RESOURCES[kind], "name": name, "patternType": "literal"}
+    )
 
 
 def roles() -> list[dict[str, Any]]:
