@@ -14,14 +14,14 @@ PEOPLE = Shelf(
         indexes=(
             Index((("school_ids", 1), ("_id", 1))),
             Index((("school_ids", 1), ("birthday", 1))),
-            Index((("email_index", 1),)),
+            Index((("email_index", 1), ("_id", 1))),
         ),
     ),
     key="person_id",
 )
 ORGANIZATIONS = Shelf(
     Organization,
-    Collection("organizations", indexes=(Index((("kind", 1), ("name", 1))), Index((("source", 1),)))),
+    Collection("organizations", indexes=(Index((("kind", 1), ("name", 1), ("_id", 1))), Index((("source", 1),)))),
     key="organization_id",
 )
 BIRTHDAYS = Shelf(Birthdays, Collection("birthdays"), key="school_id")

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.types import OrganizationKind, Selection, Standing
 from deploy.local.mongo import Mongo
-from services.chassis.store.mongo import MongoStore, connect, prepare
+from services.chassis.store.mongo import MongoStore
 from services.chassis.store.work import Store
 from services.consent.domain import Status
 from services.consent.store import COLLECTIONS, ORGANIZATIONS, REQUESTS, SHELVES, STUDENTS, TRANSCRIPTS, Questions
@@ -39,6 +39,7 @@ from tests.consent.build import (
     an_approved_request,
 )
 from tests.support.explain import Explaining, ask_all
+from tests.support.mongo import a_database
 
 
 def states() -> list[Any]:
@@ -73,18 +74,13 @@ def states() -> list[Any]:
 
 @pytest.fixture(scope="module")
 async def real(mongo: Mongo) -> AsyncIterator[MongoStore]:
-    client = connect(mongo.root_uri)
-    store = MongoStore(client, "test-consent-store")
-    await prepare(store.db, COLLECTIONS)
     by_state = {shelf.state: shelf for shelf in SHELVES}
     documents: dict[Any, list[Any]] = {}
     for state in states():
         shelf = by_state[type(state)]
         documents.setdefault(shelf, []).append(shelf.document(state, 1))
-    await store.transact(lambda unit: unit.write(documents, [], []))
-    yield store
-    await client.drop_database("test-consent-store")
-    client.close()
+    async with a_database(mongo, COLLECTIONS, documents) as store:
+        yield store
 
 
 @pytest.fixture(params=["memory", pytest.param("mongo", marks=pytest.mark.connected)])

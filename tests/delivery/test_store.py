@@ -8,7 +8,7 @@ import pytest
 
 from contracts.types import OrganizationId
 from deploy.local.mongo import Mongo
-from services.chassis.store.mongo import MongoStore, connect, prepare
+from services.chassis.store.mongo import MongoStore
 from services.chassis.store.work import Store
 from services.delivery.domain import Chain, EndpointState, NoticeState, Status
 from services.delivery.domain.ledger import next_row
@@ -33,6 +33,7 @@ from tests.delivery.scene import (
 )
 from tests.support.explain import Explaining, ask_all
 from tests.support.memory import MemoryStore
+from tests.support.mongo import a_database
 
 DAY = timedelta(days=1)
 
@@ -59,6 +60,8 @@ def states() -> list[Any]:
         endpoint(catching_up=True),
         endpoint("gone", state=EndpointState.REMOVED),
         endpoint("theirs", recipient_id=OTHER),
+        # Of many others: among five rows one plan is as good as another.
+        *(endpoint(f"of_{number}", recipient_id=f"org_{number}") for number in range(100)),
         recipient(),
         student(),
         student(person_id="per_b", guardians=()),
@@ -82,13 +85,8 @@ def written() -> dict[Any, list[Any]]:
 
 @pytest.fixture(scope="module")
 async def real(mongo: Mongo) -> AsyncIterator[MongoStore]:
-    client = connect(mongo.root_uri)
-    store = MongoStore(client, "test-delivery-store")
-    await prepare(store.db, COLLECTIONS)
-    await store.transact(lambda unit: unit.write(written(), [], []))
-    yield store
-    await client.drop_database("test-delivery-store")
-    client.close()
+    async with a_database(mongo, COLLECTIONS, written()) as store:
+        yield store
 
 
 @pytest.fixture

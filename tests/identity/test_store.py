@@ -7,7 +7,7 @@ import pytest
 from contracts.types import OrganizationKind
 from deploy.local.mongo import Mongo
 from services.chassis.store.mongo import MongoStore
-from services.identity.store import COLLECTIONS, SHELVES, TOKENS, Questions
+from services.identity.store import COLLECTIONS, ORGANIZATIONS, SHELVES, TOKENS, Questions
 from tests.identity.conftest import HARBOR, REGISTRAR, District
 from tests.support.explain import Explaining, ask_all
 from tests.support.mongo import a_database
@@ -51,5 +51,6 @@ async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: Mon
     )
 
 
-async def test_the_tokens_of_a_person_are_found_by_an_index(real: MongoStore) -> None:
-    await Explaining(real).load_by(TOKENS, "person_id", [REGISTRAR])
+async def test_what_is_loaded_with_a_state_is_found_by_an_index(real: MongoStore) -> None:
+    for shelf, field in ((TOKENS, "person_id"), (ORGANIZATIONS, "source")):
+        await Explaining(real).load_by(shelf, field, ["a", "b"])

@@ -9,10 +9,10 @@ import pytest
 from contracts.types import PackageId, PersonId, RequestId, RightsHolder, TranscriptId
 from deploy.local.mongo import Mongo
 from services.chassis.decision import Decision
-from services.chassis.store.mongo import MongoStore, connect, prepare
+from services.chassis.store.mongo import MongoStore
 from services.records.domain.releasing import release
 from services.records.domain.state import Evidence
-from services.records.store import COLLECTIONS, SHELVES, Questions
+from services.records.store import COLLECTIONS, RELEASES, SHELVES, Questions
 from tests.records.domain.values import (
     AT,
     DAY,
@@ -33,6 +33,7 @@ from tests.records.domain.values import (
 )
 from tests.support.explain import Explaining, ask_all
 from tests.support.memory import MemoryStore
+from tests.support.mongo import a_database
 
 GUARDIAN = PersonId("per_guardian")
 
@@ -78,13 +79,8 @@ def documents() -> dict[Any, list[Any]]:
 
 @pytest.fixture(scope="module")
 async def real(mongo: Mongo) -> AsyncIterator[MongoStore]:
-    client = connect(mongo.root_uri)
-    store = MongoStore(client, "test-records-store")
-    await prepare(store.db, COLLECTIONS)
-    await store.transact(lambda unit: unit.write(documents(), [], []))
-    yield store
-    await client.drop_database("test-records-store")
-    client.close()
+    async with a_database(mongo, COLLECTIONS, documents()) as store:
+        yield store
 
 
 @pytest.fixture(params=["memory", pytest.param("mongo", marks=pytest.mark.connected)])
@@ -173,3 +169,8 @@ async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: Mon
         questions.holds_over(AT, 10),
         questions.waiting_over(AT, 10),
     )
+
+
+@pytest.mark.connected
+async def test_what_is_loaded_with_a_transcript_is_found_by_an_index(real: MongoStore) -> None:
+    await Explaining(real).load_by(RELEASES, "transcript_id", [TRANSCRIPT])

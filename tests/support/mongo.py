@@ -1,27 +1,26 @@
-"""One real mongod for the whole run, started when the first test asks; a database of its own for each who asks."""
+"""The run's one real mongod, with a database of its own for each who asks."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-
-import pytest
+from typing import Any
 
 from deploy.local.mongo import Mongo
+from services.chassis.store.mongo import MongoStore, connect, prepare
+from services.chassis.store.shelf import Collection, Document, Shelf
 
-_running: list[Mongo] = []
+NOTHING: Mapping[Shelf[Any], Sequence[Document]] = {}
 
 
 @asynccontextmanager
-async def a_database(folders: pytest.TempPathFactory) -> AsyncIterator[tuple[str, str]]:
-    """The root address and the name of a fresh database."""
-    if not _running:
-        mongo = Mongo(folders.mktemp("mongo"))
-        await mongo.start()
-        _running.append(mongo)
-    yield _running[0].root_uri, f"test_{secrets.token_hex(6)}"
-
-
-async def stop_all() -> None:
-    """Called once, when the run ends."""
-    while _running:
-        await _running.pop().stop()
+async def a_database(
+    mongo: Mongo, collections: Sequence[Collection], documents: Mapping[Shelf[Any], Sequence[Document]] = NOTHING
+) -> AsyncIterator[MongoStore]:
+    """A fresh database with these collections, their indexes and documents. It is gone afterwards."""
+    client = connect(mongo.root_uri)
+    store = MongoStore(client, f"test_{secrets.token_hex(6)}")
+    await prepare(store.db, collections)
+    await store.transact(lambda unit: unit.write({shelf: rows for shelf, rows in documents.items() if rows}, [], []))
+    yield store
+    await client.drop_database(store.db.name)
+    client.close()

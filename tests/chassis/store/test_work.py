@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from services.chassis.decision import Decision, Refusal
-from services.chassis.store.mongo import MongoStore, connect, prepare
 from services.chassis.store.shelf import INBOX, OUTBOX
 from services.chassis.store.work import AlreadyDone, Failure, Job, Known, Many, One, Work
 from tests.chassis.store.toy import AT, COUNTERS, SHELVES, STEPS, Counter, adding, adding_to_all_of
@@ -34,7 +33,7 @@ class Place:
 
 
 @pytest.fixture(params=["memory", "mongo"])
-async def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     if request.param == "memory":
         memory = MemoryStore()
 
@@ -43,16 +42,12 @@ async def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
         yield Place(memory, in_memory)
         return
-    async with a_database(tmp_path_factory) as (uri, name):
-        client = connect(uri)
-        await prepare(client[name], [shelf.collection for shelf in SHELVES])
+    async with a_database(request.getfixturevalue("mongo"), [shelf.collection for shelf in SHELVES]) as store:
 
         async def in_mongo(collection: str) -> list[dict[str, Any]]:
-            return [row async for row in client[name][collection].find()]
+            return [row async for row in store.db[collection].find()]
 
-        yield Place(MongoStore(client, name), in_mongo)
-        await client.drop_database(name)
-        client.close()
+        yield Place(store, in_mongo)
 
 
 async def test_state_journal_outbox_and_inbox_are_written_together(place: Place) -> None:
