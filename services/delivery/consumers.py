@@ -30,6 +30,7 @@ from services.delivery.store import (
     ENDPOINTS,
     NOTICES,
     ORGANIZATIONS,
+    READERS,
     REVOCATIONS,
     STUDENTS,
     WATERMARKS,
@@ -214,22 +215,28 @@ def _organization(message: Message[OrganizationRecorded]) -> Job:
 
 
 async def person_recorded(messages: Sequence[Message[PersonRecorded]]) -> Sequence[Answer]:
-    return [_student(message) for message in messages]
+    return [_person(message) for message in messages]
 
 
-def _student(message: Message[PersonRecorded]) -> Job | None:
-    """Only students are of interest, and who may read for them. Who was one and left is still somebody's record."""
+def _person(message: Message[PersonRecorded]) -> Job | None:
+    """Only students are of interest, with who may read for them, and readers. Who was one and left is still known."""
     event = message.event
-    if event.rights_holder is None and not any(one.kind is PersonKind.STUDENT for one in event.memberships):
+    kinds = {one.kind for one in event.memberships}
+    # A student who leaves loses the place and keeps the rights; a reader whose account ends keeps the place.
+    student, reader = event.rights_holder is not None or PersonKind.STUDENT in kinds, PersonKind.READER in kinds
+    if not student and not reader:
         return None
 
-    def decide(known: Known) -> Verdict:
-        return domain.know_student(known.one(STUDENTS, event.person_id), event)
+    def decide(known: Known) -> Sequence[Verdict]:
+        return [
+            *([domain.know_student(known.one(STUDENTS, event.person_id), event)] if student else []),
+            *([domain.know_reader(known.one(READERS, event.person_id), event)] if reader else []),
+        ]
 
-    return _job(message, decide, One(STUDENTS, event.person_id))
+    return _job(message, decide, One(STUDENTS, event.person_id), One(READERS, event.person_id))
 
 
-def _job(message: Message[Any], decide: Callable[[Known], Verdict], *needs: Need) -> Job:
+def _job(message: Message[Any], decide: Callable[[Known], Verdict | Sequence[Verdict]], *needs: Need) -> Job:
     def reads(_: Known) -> Iterable[Need]:
         return needs
 

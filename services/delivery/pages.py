@@ -14,7 +14,7 @@ from services.chassis.web.auth import Caller, allowed, signed_in
 from services.chassis.web.pages import render
 from services.chassis.web.problem import Refused
 from services.delivery import domain
-from services.delivery.api.desk import Desk, recipients_of
+from services.delivery.api.desk import Desk
 from services.delivery.domain import Delivery, Endpoint, Organization, Status
 from services.delivery.domain.notice import REDISCLOSURE
 
@@ -57,7 +57,7 @@ class Front:
     async def home(self, request: Request, caller: Caller) -> Response:
         """For a recipient what arrived; for a school what it released; for a family who has received what."""
         questions = self.desk.questions
-        recipients, schools = recipients_of(caller), caller.organizations(PersonKind.REGISTRAR)
+        recipients, schools = await self.desk.recipients_of(caller), caller.organizations(PersonKind.REGISTRAR)
         received = await questions.deliveries_to(recipients) if recipients else []
         released = await questions.deliveries_from(schools) if schools else []
         students = await self.desk.students(caller)
@@ -72,6 +72,7 @@ class Front:
             request,
             "home.html",
             recipient=bool(recipients),
+            closed=bool(caller.organizations(PersonKind.READER)) and not recipients,
             endpoints=await questions.endpoints_of(recipients) if recipients else [],
             received=received,
             school=bool(schools),
@@ -89,7 +90,7 @@ class Front:
     async def view(self, request: Request, caller: Caller, delivery_id: DeliveryId) -> Response:
         """One delivery: for its recipient to open and acknowledge, for its school to follow."""
         found = await self.desk.questions.delivery(delivery_id)
-        receives = found is not None and found.recipient_id in recipients_of(caller)
+        receives = found is not None and found.recipient_id in await self.desk.recipients_of(caller)
         if found is None or not (receives or caller.belongs(PersonKind.REGISTRAR, found.school_id)):
             raise Refused(domain.NO_SUCH_DELIVERY)
         at = clock.now()
@@ -109,11 +110,12 @@ class Front:
         self, request: Request, caller: Caller, *, shown: Endpoint | None = None, secret: str | None = None
     ) -> Response:
         """Where the recipient is told. A fresh secret is on the page that made it, and on no other."""
-        endpoints = await self.desk.questions.endpoints_of(recipients_of(caller))
+        recipients = await self.desk.recipients_of(caller)
+        endpoints = await self.desk.questions.endpoints_of(recipients)
         attempts = {
             one.endpoint_id: await self.desk.questions.notices_to(one.endpoint_id, limit=5) for one in endpoints
         }
-        owners = await self.desk.questions.organizations(sorted(recipients_of(caller)))
+        owners = await self.desk.questions.organizations(sorted(recipients))
         return render(
             request,
             "connections.html",

@@ -19,6 +19,7 @@ from services.delivery.domain import (
     Notice,
     NoticeState,
     Organization,
+    Reader,
     Revocation,
     Status,
     Student,
@@ -70,6 +71,7 @@ ENDPOINTS = Shelf(
 )
 ORGANIZATIONS = Shelf(Organization, Collection("organizations"), key="organization_id")
 STUDENTS = Shelf(Student, Collection("students", indexes=(Index((("guardians", 1),)),)), key="person_id")
+READERS = Shelf(Reader, Collection("readers"), key="person_id")
 REVOCATIONS = Shelf(Revocation, Collection("revocations"), key="request_id")
 WATERMARKS = Shelf(Watermark, Collection("watermarks"), key="partition")
 LEDGER = Shelf(
@@ -86,7 +88,7 @@ LEDGER = Shelf(
     key="row_id",
 )
 CHAINS = Shelf(Chain, Collection("chains"), key="school_id")
-SHELVES = (DELIVERIES, NOTICES, ENDPOINTS, ORGANIZATIONS, STUDENTS, REVOCATIONS, WATERMARKS, LEDGER, CHAINS)
+SHELVES = (DELIVERIES, NOTICES, ENDPOINTS, ORGANIZATIONS, STUDENTS, READERS, REVOCATIONS, WATERMARKS, LEDGER, CHAINS)
 COLLECTIONS = tuple(shelf.collection for shelf in SHELVES)
 
 CONSENT = "consent.requests"
@@ -178,6 +180,9 @@ class Questions:
 
     async def student(self, student_id: PersonId) -> Student | None:
         return next(iter(await self._store.find(STUDENTS, {"_id": student_id}, limit=1)), None)
+
+    async def reader(self, person_id: PersonId) -> Reader | None:
+        return next(iter(await self._store.find(READERS, {"_id": person_id}, limit=1)), None)
 
     async def students(self, ids: Sequence[PersonId]) -> list[Student]:
         return await self._store.find(STUDENTS, {"_id": {"$in": list(ids)}}, limit=len(ids) or 1)

@@ -5,11 +5,20 @@ import re
 import httpx
 import pytest
 
+from contracts.identity.v1 import PersonRecorded
+from contracts.types import Membership, PersonId, PersonKind, Standing
 from services.chassis import clock
 from services.delivery.domain import Status
 from services.delivery.store import LEDGER
 from tests.delivery.desk import CSRF, Counter
-from tests.delivery.scene import DIGEST, NOTICE_VERSION, SCHOOL
+from tests.delivery.scene import (
+    COLLEGE,
+    DIGEST,
+    NOTICE_VERSION,
+    SCHOOL,
+    organization_recorded,
+    person_recorded,
+)
 
 
 async def send(client: httpx.AsyncClient, address: str, **fields: str) -> httpx.Response:
@@ -78,6 +87,53 @@ async def test_a_registrar_follows_a_delivery_but_cannot_open_it(counter: Counte
 async def test_strangers_find_no_delivery(counter: Counter, who: str) -> None:
     async with counter.client(who, browser=True) as client:
         assert (await client.get(f"/delivery/view/{counter.delivery_id}")).status_code == 404
+
+
+def reader(version: int, *, active: bool) -> PersonRecorded:
+    """The reader of `Counter`, as identity tells of them."""
+    place = Membership(kind=PersonKind.READER, organization_id=COLLEGE)
+    who = PersonId("per_reader")
+    return person_recorded(
+        person_id=who, version=version, memberships=(place,), active=active, rights_holder=None, guardians=()
+    )
+
+
+async def finds_nothing(counter: Counter) -> None:
+    """A session that is still good opens nothing and looks at nothing."""
+    view, delivery = f"/delivery/view/{counter.delivery_id}", f"/delivery/deliveries/{counter.delivery_id}"
+    async with counter.client(browser=True) as client:
+        home = await client.get("/delivery/")
+        assert "Nothing is shown to you here at this moment" in home.text
+        assert counter.delivery_id not in home.text
+        assert (await client.get(view)).status_code == 404
+        assert (await send(client, f"{view}/open", notice=NOTICE_VERSION)).status_code == 404
+        assert (await client.get("/delivery/connections")).status_code == 200
+    async with counter.client() as client:
+        assert (await client.get("/delivery/deliveries")).json() == []
+        for address in (delivery, f"{delivery}/content", f"{delivery}/content/transcript.pdf"):
+            assert (await client.get(address)).status_code == 404
+        named = await client.put("/delivery/endpoints/main", json={"url": "https://example.org/hook"})
+        assert named.status_code == 404
+
+
+async def test_a_reader_whose_account_ended_finds_nothing_with_a_session_from_before(counter: Counter) -> None:
+    await counter.house.hear(reader(1, active=True))
+    async with counter.client(browser=True) as client:
+        assert counter.delivery_id in (await client.get("/delivery/")).text
+        await send(client, f"/delivery/view/{counter.delivery_id}/open", notice=NOTICE_VERSION)
+    await counter.house.hear(reader(2, active=False))
+    await finds_nothing(counter)
+    await counter.house.hear(reader(3, active=True))
+    async with counter.client(browser=True) as client:
+        assert counter.delivery_id in (await client.get("/delivery/")).text
+
+
+async def test_a_suspended_recipients_reader_finds_nothing_until_it_is_verified_again(counter: Counter) -> None:
+    await counter.house.hear(organization_recorded(version=2, standing=Standing.SUSPENDED))
+    await finds_nothing(counter)
+    await counter.house.hear(organization_recorded(version=3))
+    async with counter.client(browser=True) as client:
+        assert counter.delivery_id in (await client.get("/delivery/")).text
 
 
 async def test_a_recipient_keeps_its_connections(counter: Counter) -> None:

@@ -12,7 +12,7 @@ from contracts.problem import Reason
 from contracts.types import DeliveryId, Digest, OrganizationId, PersonId, PersonKind
 from services.chassis.web.auth import Caller, allowed, signed_in
 from services.chassis.web.problem import refused
-from services.delivery.api.desk import Desk, own_recipient, recipients_of
+from services.delivery.api.desk import Desk
 from services.delivery.api.views import (
     AttemptView,
     DeliveryView,
@@ -72,7 +72,7 @@ def routes(desk: Desk) -> APIRouter:
 def _deliveries(router: APIRouter, desk: Desk) -> None:
     @router.get("/deliveries", summary="What was sent to your organization, newest first")
     async def deliveries(caller: Recipient, status: Status | None = None, page: Page = 0) -> list[DeliveryView]:
-        found = await desk.questions.deliveries_to(recipients_of(caller), status, page=page)
+        found = await desk.questions.deliveries_to(await desk.recipients_of(caller), status, page=page)
         schools = await desk.questions.organizations(sorted({one.school_id for one in found}))
         return [DeliveryView.of(one, schools) for one in found]
 
@@ -124,7 +124,7 @@ def _content(router: APIRouter, desk: Desk) -> None:
 def _endpoints(router: APIRouter, desk: Desk) -> None:
     @router.get("/endpoints", summary="Where your organization is told")
     async def endpoints(caller: Recipient) -> list[EndpointView]:
-        return [EndpointView.of(one) for one in await desk.questions.endpoints_of(recipients_of(caller))]
+        return [EndpointView.of(one) for one in await desk.questions.endpoints_of(await desk.recipients_of(caller))]
 
     @router.get("/endpoints/{name}", summary="One endpoint")
     async def endpoint(caller: Recipient, name: EndpointName, recipient_id: Owner = None) -> EndpointView:
@@ -154,7 +154,7 @@ def _endpoint_acts(router: APIRouter, desk: Desk) -> None:
 
     @router.get("/endpoints/{name}/attempts", summary="The newest notices to an endpoint and what became of them")
     async def attempts(caller: Recipient, name: EndpointName, recipient_id: Owner = None) -> list[AttemptView]:
-        own = own_recipient(caller, recipient_id)
+        own = await desk.own_recipient(caller, recipient_id)
         found = await desk.endpoint(caller, name, own)
         return [AttemptView.of(one) for one in await desk.questions.notices_to(found.endpoint_id, limit=100)]
 

@@ -58,10 +58,31 @@ class Desk:
         self._local = local
         self._ports = tuple(ports)
 
+    async def recipients_of(self, caller: Caller) -> tuple[OrganizationId, ...]:
+        """The organizations for which the caller may receive: as its program, or as a reader whose account stands."""
+        named = caller.organizations(PersonKind.READER)
+        if caller.person_id is None or not named:
+            return named
+        reader = await self.questions.reader(caller.person_id)
+        return domain.receives_for(named, reader, await self.questions.organizations(named))
+
+    async def own_recipient(self, caller: Caller, recipient_id: OrganizationId | None) -> OrganizationId:
+        """The one meant: named, or the only one. Naming a stranger's is the same as naming none that exists."""
+        own = await self.recipients_of(caller)
+        if recipient_id is not None:
+            if recipient_id not in own:
+                raise Refused(domain.NO_SUCH_ENDPOINT)
+            return recipient_id
+        if len(own) > 1:
+            raise refused(Reason.INVALID, "you belong to several organizations: say which one in recipient_id")
+        if not own:
+            raise Refused(domain.NO_SUCH_ENDPOINT)
+        return own[0]
+
     async def look(self, caller: Caller, delivery_id: DeliveryId) -> Delivery:
         """The caller's own delivery; a stranger's and a missing one get the same answer."""
         found = await self.questions.delivery(delivery_id)
-        if found is None or found.recipient_id not in recipients_of(caller):
+        if found is None or found.recipient_id not in await self.recipients_of(caller):
             raise Refused(domain.NO_SUCH_DELIVERY)
         return found
 
@@ -72,7 +93,7 @@ class Desk:
         begun = clock.seconds()
         command = Open(
             delivery_id=delivery_id,
-            recipient_ids=recipients_of(caller),
+            recipient_ids=await self.recipients_of(caller),
             opened_by=caller.id,
             notice_version=notice_version,
             current_notice=REDISCLOSURE.version,
@@ -107,7 +128,7 @@ class Desk:
         self, caller: Caller, delivery_id: DeliveryId, digest: str, command_id: str | None
     ) -> Delivery:
         command = Acknowledge(
-            delivery_id=delivery_id, recipient_ids=recipients_of(caller), digest=digest, at=clock.now()
+            delivery_id=delivery_id, recipient_ids=await self.recipients_of(caller), digest=digest, at=clock.now()
         )
         verdict = await self.handlers.acknowledge(command, cause=_cause(caller, command_id))
         if isinstance(verdict, Refusal):
@@ -116,14 +137,14 @@ class Desk:
 
     async def replay(self, caller: Caller, delivery_id: DeliveryId, command_id: str | None) -> Delivery:
         await self.look(caller, delivery_id)
-        command = Replay(delivery_id=delivery_id, recipient_ids=recipients_of(caller), at=clock.now())
+        command = Replay(delivery_id=delivery_id, recipient_ids=await self.recipients_of(caller), at=clock.now())
         verdict = await self.handlers.replay(command, cause=_cause(caller, command_id))
         if isinstance(verdict, Refusal):
             raise Refused(verdict)
         return verdict.state
 
     async def endpoint(self, caller: Caller, name: str, recipient_id: OrganizationId | None = None) -> Endpoint:
-        recipients = (own_recipient(caller, recipient_id),)
+        recipients = (await self.own_recipient(caller, recipient_id),)
         found = await self.questions.endpoint(endpoint_id_for(recipients[0], name), recipients)
         if found is None:
             raise Refused(domain.NO_SUCH_ENDPOINT)
@@ -133,7 +154,7 @@ class Desk:
         self, caller: Caller, name: str, *, url: str, description: str, recipient_id: OrganizationId | None
     ) -> tuple[Endpoint, str | None]:
         """The endpoint, and its secret in clear when this call made it: it is never shown again."""
-        own = own_recipient(caller, recipient_id)
+        own = await self.own_recipient(caller, recipient_id)
         fault = check_url(url, local=self._local, ports=self._ports)
         if fault is not None:
             raise refused(
@@ -246,28 +267,12 @@ class Desk:
         return [one for one in ([own] if own else []) + wards if may_read(one, caller)]
 
     async def _may_fetch(self, caller: Caller, delivery_id: DeliveryId) -> Delivery:
+        recipients = await self.recipients_of(caller)
         delivery, around = await self.questions.standing_of(delivery_id)
-        verdict = domain.may_fetch(delivery, recipients_of(caller), around=around, at=clock.now())
+        verdict = domain.may_fetch(delivery, recipients, around=around, at=clock.now())
         if isinstance(verdict, Refusal):
             raise Refused(verdict)
         return verdict
-
-
-def recipients_of(caller: Caller) -> tuple[OrganizationId, ...]:
-    """The organizations for which the caller may receive: as its reader, or as its program."""
-    return caller.organizations(PersonKind.READER)
-
-
-def own_recipient(caller: Caller, recipient_id: OrganizationId | None) -> OrganizationId:
-    """The one meant: named, or the only one. Naming a stranger's is the same as naming none that exists."""
-    own = recipients_of(caller)
-    if recipient_id is not None:
-        if recipient_id not in own:
-            raise Refused(domain.NO_SUCH_ENDPOINT)
-        return recipient_id
-    if len(own) != 1:
-        raise refused(Reason.INVALID, "you belong to several organizations: say which one in recipient_id")
-    return own[0]
 
 
 def endpoint_id_for(recipient_id: OrganizationId, name: str) -> EndpointId:

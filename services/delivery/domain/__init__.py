@@ -30,7 +30,13 @@ from services.delivery.domain.endpoints import (
     rotate,
     signing,
 )
-from services.delivery.domain.following import know_organization, know_student, pass_watermark
+from services.delivery.domain.following import (
+    know_organization,
+    know_reader,
+    know_student,
+    pass_watermark,
+    receives_for,
+)
 from services.delivery.domain.ledger import GENESIS, Break, content, row_hash, verify_chain
 from services.delivery.domain.releasing import Receive, mismatch, receive
 from services.delivery.domain.state import (
@@ -43,6 +49,7 @@ from services.delivery.domain.state import (
     NoticeKind,
     NoticeState,
     Organization,
+    Reader,
     Revocation,
     Secret,
     Status,
@@ -66,9 +73,9 @@ __all__ = [
     "BOUND", "CATCHING_UP", "GENESIS", "LONGEST_ANSWER", "NOT_NOW", "NO_SUCH_DELIVERY", "NO_SUCH_ENDPOINT",
     "OLDEST_WATERMARK", "Acknowledge", "Answer", "Attempted", "Break", "Cancel", "Chain", "Claim", "Delivery",
     "Endpoint", "EndpointState", "Expire", "LedgerRow", "Notice", "NoticeKind", "NoticeState", "Open", "Organization",
-    "Ping", "Put", "Receive", "Remove", "Replay", "Revocation", "Rotate", "Secret", "Status", "Student",
+    "Ping", "Put", "Reader", "Receive", "Remove", "Replay", "Revocation", "Rotate", "Secret", "Status", "Student",
     "Surroundings", "Watermark", "acknowledge", "attempted", "cancel", "catch_up", "caught_up", "claim", "content",
-    "expire", "freshness", "know_organization", "know_student", "may_disclose", "may_fetch", "mismatch",
-    "notices_for", "open_delivery", "pass_watermark", "pause_after", "ping", "put", "receive", "remove", "replay",
-    "rotate", "row_hash", "signing", "verify_chain",
+    "expire", "freshness", "know_organization", "know_reader", "know_student", "may_disclose", "may_fetch",
+    "mismatch", "notices_for", "open_delivery", "pass_watermark", "pause_after", "ping", "put", "receive",
+    "receives_for", "remove", "replay", "rotate", "row_hash", "signing", "verify_chain",
 ]  # fmt: skip

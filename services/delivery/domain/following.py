@@ -1,15 +1,15 @@
 """What delivery learns from the others: who exists, who is verified, how fresh its knowledge is. Newer news wins. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from contracts.identity.v1 import OrganizationRecorded, PersonRecorded
 from contracts.problem import Reason
-from contracts.types import PersonKind, RequestId, RightsHolder
+from contracts.types import OrganizationId, PersonKind, RequestId, RightsHolder, Standing
 from services.chassis.decision import Decision, Refusal
 from services.delivery.domain.disclosing import SKEW
-from services.delivery.domain.state import Organization, Student, Watermark
+from services.delivery.domain.state import Organization, Reader, Student, Watermark
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """The moment of a watermark that is believed no more."""
@@ -45,6 +45,34 @@ def know_student(known: Student | None, event: PersonRecorded) -> Decision[Stude
             guardians=event.guardians,
             profile=event.profile,
         )
+    )
+
+
+def know_reader(known: Reader | None, event: PersonRecorded) -> Decision[Reader] | Refusal:
+    """A recipient's reader, active or ended."""
+    if known is not None and known.version >= event.version:
+        return OLD_NEWS
+    recipients = tuple(one.organization_id for one in event.memberships if one.kind is PersonKind.READER)
+    return Decision(
+        Reader(person_id=event.person_id, version=event.version, active=event.active, recipient_ids=recipients)
+    )
+
+
+def receives_for(
+    named: Sequence[OrganizationId], reader: Reader | None, recipients: Mapping[OrganizationId, Organization]
+) -> tuple[OrganizationId, ...]:
+    """For which of the recipients that a person's session names they may still look at what arrived.
+
+    For none after the account ended, and for none that is suspended. Whom identity has let in and delivery has not heard
+    of yet, the session speaks for: it is signed, and a moment old.
+    """
+    if reader is not None and not reader.active:
+        return ()
+    return tuple(
+        one
+        for one in named
+        if (reader is None or one in reader.recipient_ids)
+        and not (one in recipients and recipients[one].standing is Standing.SUSPENDED)
     )
 
 

@@ -186,6 +186,16 @@ class Student:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Somebody who reads for a recipient. A session outlives an account that ends by hours: what stands here counts."""
+
+    person_id: PersonId
+    version: int
+    active: bool
+    recipient_ids: tuple[OrganizationId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
     """A request that ended. It may be heard before the release it stops: the topics have no common order."""
 

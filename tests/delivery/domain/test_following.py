@@ -2,10 +2,30 @@
 
 from datetime import timedelta
 
-from contracts.types import RequestId, RightsHolder
+from contracts.identity.v1 import PersonRecorded
+from contracts.types import Membership, PersonId, PersonKind, RequestId, RightsHolder, SealedValue, Standing
 from services.chassis.decision import Decision, Refusal
-from services.delivery.domain import Watermark, freshness, know_organization, know_student, pass_watermark
-from tests.delivery.scene import AT, GUARDIAN, SCHOOL, organization_recorded, person_recorded, recipient, student
+from services.delivery.domain import (
+    Reader,
+    Watermark,
+    freshness,
+    know_organization,
+    know_reader,
+    know_student,
+    pass_watermark,
+    receives_for,
+)
+from tests.delivery.scene import (
+    AT,
+    COLLEGE,
+    GUARDIAN,
+    OTHER,
+    SCHOOL,
+    organization_recorded,
+    person_recorded,
+    recipient,
+    student,
+)
 
 
 def test_a_recipient_is_known_as_identity_tells_of_it() -> None:
@@ -33,6 +53,43 @@ def test_a_student_whose_rights_holder_is_not_told_is_a_guardians() -> None:
 
 def test_old_news_of_a_student_is_refused() -> None:
     assert isinstance(know_student(student(version=1), person_recorded(version=1)), Refusal)
+
+
+NORA = PersonRecorded(
+    version=1,
+    person_id=PersonId("per_nora"),
+    memberships=(Membership(kind=PersonKind.READER, organization_id=COLLEGE),),
+    active=True,
+    profile=SealedValue(person_id=PersonId("per_nora"), ciphertext=""),
+)
+ENDED = NORA.model_copy(update={"version": 2, "active": False})
+
+
+def heard(event: PersonRecorded, known: Reader | None = None) -> Reader:
+    verdict = know_reader(known, event)
+    assert isinstance(verdict, Decision)
+    return verdict.state
+
+
+def test_a_reader_looks_at_what_was_sent_to_their_own_recipient_until_the_account_ends() -> None:
+    reader = heard(NORA)
+    assert receives_for([COLLEGE], reader, {}) == (COLLEGE,)
+    assert receives_for([OTHER], reader, {}) == (), "whatever a session says"
+    assert receives_for([COLLEGE], heard(ENDED, reader), {}) == ()
+
+
+def test_old_news_does_not_open_an_account_that_ended() -> None:
+    assert isinstance(know_reader(heard(ENDED), NORA), Refusal)
+    assert isinstance(know_reader(heard(ENDED), ENDED), Refusal)
+
+
+def test_a_reader_whom_delivery_has_not_heard_of_yet_is_believed_by_their_session() -> None:
+    assert receives_for([COLLEGE], None, {}) == (COLLEGE,)
+
+
+def test_a_suspended_recipients_readers_look_at_nothing() -> None:
+    known = {COLLEGE: recipient(Standing.SUSPENDED), OTHER: recipient()}
+    assert receives_for([COLLEGE, OTHER], None, known) == (OTHER,)
 
 
 def passed(known: Watermark | None, seconds: float, *unread: RequestId | None) -> Decision[Watermark] | Refusal:
