@@ -31,7 +31,7 @@ SKEW = timedelta(seconds=5)
 """How far a watermark may lie in our future. One further ahead means that the clocks disagree: its age proves nothing."""
 LONGEST_ANSWER = timedelta(seconds=5)
 """From drawing the time of an opening to answering it. One that took longer (a database that hung) is answered `NOT_NOW`.
-A fetch draws its time when the bytes lie ready and every read has ended, so it needs none of this."""
+A fetch draws its time when the bytes lie ready and every read has ended: it has all of this for handing them to the wire."""
 OLDEST_WATERMARK = BOUND - SKEW - LONGEST_ANSWER
 NO_SUCH_DELIVERY = Refusal(Reason.NOT_FOUND, "there is no such delivery")
 NOT_NOW = Refusal(

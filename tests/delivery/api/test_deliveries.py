@@ -4,12 +4,13 @@ import base64
 import hashlib
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from services.chassis import clock
 from services.chassis.web.http import rights
-from services.delivery.domain import Status
+from services.delivery.domain import LONGEST_ANSWER, Status
 from tests.delivery.desk import Counter
 from tests.delivery.scene import COLLEGE, DIGEST, NOTICE_VERSION, PACKAGE, STUDENT, revoked, watermarks_passed
 
@@ -177,6 +178,24 @@ async def test_stale_knowledge_of_revocations_answers_503_and_fresh_knowledge_se
         assert (await client.get(address)).status_code == 503
         await counter.house.hear(*watermarks_passed(later))
         assert (await client.get(address)).status_code == 200
+
+
+async def test_an_opening_that_took_too_long_is_not_answered_with_the_disclosure(
+    counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transact, late = counter.house.store.transact, [LONGEST_ANSWER.total_seconds() + 1]
+
+    async def slow(body: Any) -> Any:
+        answer = await transact(body)
+        begun, late[0] = clock.seconds() + late[0], 0.0
+        monkeypatch.setattr(clock, "seconds", lambda: begun)
+        return answer
+
+    monkeypatch.setattr(counter.house.store, "transact", slow)
+    async with counter.client() as client:
+        address = f"/delivery/deliveries/{counter.delivery_id}/open"
+        assert (await client.post(address, json=OPENING)).status_code == 503
+        assert (await client.post(address, json=OPENING)).status_code == 200, "asked again, it is judged afresh"
 
 
 async def test_a_revocation_heard_while_the_package_is_opened_stops_it(
