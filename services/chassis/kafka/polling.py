@@ -18,7 +18,7 @@ from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER, KafkaAckableMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
-from faststream.security import BaseSecurity, SASLScram256
+from faststream.security import BaseSecurity, SASLScram512
 
 from services.chassis import clock
 from services.chassis.kafka.access import KafkaAccess
@@ -142,7 +142,7 @@ def build_broker(access: KafkaAccess, *, client_id: str, drain_seconds: float) -
     """The library's broker, reading only, with our parser and without its own logs below WARNING."""
     security = BaseSecurity(ssl_context=access.ssl_context() if access.tls else None)
     if access.security.startswith("SASL"):
-        security = SASLScram256(access.user, access.password, ssl_context=security.ssl_context, use_ssl=access.tls)
+        security = SASLScram512(access.user, access.password, ssl_context=security.ssl_context, use_ssl=access.tls)
     # Two INFO lines a message froze a service once: this logger speaks from WARNING up. Its own name, for the library
     # puts a handler of its own on its own logger.
     speaks = logging.getLogger("placet.faststream")
