@@ -46,7 +46,7 @@ lint: $(READY) ## Style and format
 	@$(BIN)/ruff format --check .
 
 types: $(READY) ## Types, strictly
-	@$(BIN)/mypy contracts services deploy
+	@$(BIN)/mypy contracts services deploy tests
 
 imports: $(READY) ## Which room may know which
 	@$(BIN)/lint-imports --no-cache

@@ -192,6 +192,7 @@ async def test_what_is_dismissed_needs_a_reason_and_is_kept_with_it(toys: Toys):
         assert "dismissed already" in await toys.type("aside", "dismiss", place, "--because", "again")
         assert "Nothing is set aside." in await toys.type("aside", "list")
         kept = await client["delivery"]["aside"].find_one({"_id": place})
+        assert kept is not None
         assert (kept["state"], kept["dismissed"], kept["reason"]) == ("done", "a drill", "unreadable")
         assert "a drill" in await toys.type("aside", "show", place)
         for reader in ("records", "delivery"):

@@ -54,7 +54,7 @@ PROBES: dict[str, Any] = {
     "expire": lambda name: {"collMod": name},
     "drop": lambda name: {"drop": name},
 }
-WHOLE = {
+WHOLE: dict[str, dict[str, Any]] = {
     "make a user": {"createUser": "intruder", "pwd": "intruder", "roles": ["root"]},
     "make a role": {"createRole": "intruder", "privileges": [], "roles": ["root"]},
     "take a role": {"grantRolesToUser": "intruder", "roles": ["root"]},
@@ -204,6 +204,7 @@ async def test_no_user_makes_users_or_looks_at_others_or_steers_the_server(stood
 
 
 async def test_the_probes_tell_one_who_may_from_one_who_may_not(stood):
-    async with AsyncMongoClient(stood.mongo.root_uri) as root:
+    root: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(stood.mongo.root_uri)
+    async with root:
         tried = {act: await allowed(root.elsewhere, probe("control")) for act, probe in PROBES.items()}
     assert [act for act, let in tried.items() if not let] == []

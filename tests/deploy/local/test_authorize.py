@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure
@@ -18,7 +20,7 @@ def kafka_user(ground, name):
 
 @pytest.fixture
 async def mongo_user(ground):
-    clients = []
+    clients: list[AsyncMongoClient[dict[str, Any]]] = []
 
     def connect(name):
         clients.append(AsyncMongoClient(ground.mongo.uri(name, ground.credentials.mongodb[name])))

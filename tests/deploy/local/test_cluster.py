@@ -1,5 +1,6 @@
 import asyncio
 import socket
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -32,10 +33,12 @@ async def test_a_set_of_three_goes_on_without_its_primary_and_takes_it_back(tmp_
     await members.start()
     took = clock.seconds() - started
     try:
-        async with AsyncMongoClient(members.root_uri, w="majority") as client:
-            kept = client.test.get_collection("kept")
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(members.root_uri, w="majority")
+        async with client:
+            kept = client["test"]["kept"]
             await kept.insert_one({"_id": 1})
             first = await members.primary()
+            assert first is not None
             await members.nodes[first].kill()
             await kept.insert_one({"_id": 2})
             assert await members.primary() not in {None, first}

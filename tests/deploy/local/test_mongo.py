@@ -1,8 +1,10 @@
 import asyncio
+import shutil
 import socket
 import struct
 import subprocess
 from contextlib import suppress
+from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
@@ -19,14 +21,14 @@ from services.chassis.store.mongo import Untrusted, connect, not_now
 def test_a_missing_library_is_one_clear_sentence(monkeypatch):
     said = "mongod: error while loading shared libraries: libcurl.so.4: cannot open shared object file"
     answer = subprocess.CompletedProcess([], 127, stdout="", stderr=said)
-    monkeypatch.setattr(mongo_module.subprocess, "run", lambda *_, **__: answer)
-    monkeypatch.setattr(mongo_module.shutil, "which", lambda _: None)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answer)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(NotStarted, match=r"needs libcurl\.so\.4, which this machine lacks; install libcurl"):
         find_mongod()
 
 
 def test_without_any_mongod_the_error_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(mongo_module.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     monkeypatch.setattr(mongo_module, "_packaged", lambda: None)
     with pytest.raises(NotStarted, match="no mongod 6 or newer"):
         find_mongod()
@@ -37,8 +39,9 @@ async def test_data_survives_kill_9_and_a_port_that_was_taken_meanwhile(tmp_path
     mongo = Mongo(tmp_path / "mongo")
     await mongo.start()
     try:
-        async with AsyncMongoClient(mongo.root_uri) as client:
-            await client.test.get_collection("kept").insert_one({"_id": 1})
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo.root_uri)
+        async with client:
+            await client["test"]["kept"].insert_one({"_id": 1})
         await nothing_is_said_in_clear(mongo)
         await a_certificate_of_another_authority_is_not_believed(mongo, tmp_path / "other")
         first = mongo.port
@@ -50,8 +53,9 @@ async def test_data_survives_kill_9_and_a_port_that_was_taken_meanwhile(tmp_path
             squatter.bind(("127.0.0.1", first))
             await mongo.start()
         assert mongo.port != first
-        async with AsyncMongoClient(mongo.root_uri) as client:
-            assert await client.test.get_collection("kept").find_one() == {"_id": 1}
+        client = AsyncMongoClient(mongo.root_uri)
+        async with client:
+            assert await client["test"]["kept"].find_one() == {"_id": 1}
     finally:
         await mongo.stop()
 
