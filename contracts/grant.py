@@ -91,6 +91,15 @@ def sign(grant: Grant, key: OKPKey) -> str:
     return jws.serialize_compact(header, grant.__pydantic_serializer__.to_json(grant), key, registry=_REGISTRY)
 
 
+def signed_at(token: str) -> datetime | None:
+    """When a grant was signed, in whole seconds; None when it doesn't say. Proves nothing: it was verified when it came."""
+    try:
+        claims = json.loads(jws.extract_compact(token.encode(), registry=_REGISTRY).payload)
+        return datetime.fromtimestamp(claims["iat"], UTC)
+    except (JoseError, ValueError, KeyError, TypeError):
+        return None
+
+
 def verify(token: str, keys: KeySet, *, audience: str, now: datetime) -> Grant:
     """The claims of a grant that is signed by a known key, ours to read and in force at `now`. Raises `GrantInvalid`."""
     if len(token) > MAX_LENGTH:

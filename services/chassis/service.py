@@ -24,11 +24,13 @@ from services.chassis.bell import Bell
 from services.chassis.duty import Due
 from services.chassis.kafka.access import Cause, KafkaAccess, diagnose
 from services.chassis.kafka.asides import MongoAsides
-from services.chassis.kafka.consumer import Consumer
+from services.chassis.kafka.consumer import ASIDE as ASIDE_RECORDS
+from services.chassis.kafka.consumer import LAG, Consumer
 from services.chassis.kafka.hearing import Hearing
-from services.chassis.kafka.relay import KafkaPublisher, Relay
+from services.chassis.kafka.relay import OLDEST, KafkaPublisher, Relay, oldest
 from services.chassis.kafka.sending import MongoSending, plant_lease
 from services.chassis.observe import log, telemetry
+from services.chassis.observe.census import Census
 from services.chassis.observe.log import logger
 from services.chassis.settings import Role, Settings, SettingsRefused
 from services.chassis.store.mongo import MongoStore, Untrusted, connect
@@ -60,6 +62,8 @@ class Room:
     work: Work
     health: Health
     closing: AsyncExitStack
+    census: Census = field(default_factory=Census)
+    """What is counted every few seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,7 @@ class Process:
     settings: Settings
     _health: Health = field(default_factory=Health)
     _bell: Bell = field(default_factory=Bell)
+    _census: Census = field(default_factory=Census)
     _closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _running: list[_Running] = field(default_factory=list)
@@ -164,6 +169,7 @@ class Process:
         except PortTaken as why:
             raise Unfit(str(why)) from None
         self._start("http", server.serve(), stop=server.stop, turn=0)
+        self._help("census", self._census.run())
         self._health.started()
 
     def _room(self, role: Role) -> Room:
@@ -174,7 +180,13 @@ class Process:
         self._health.check(f"mongodb-{role}", store.check)
         self._help(f"bell-{role}", self._bell.follow(work.changed))
         room = Room(
-            role=role, settings=self.settings, store=store, work=work, health=self._health, closing=self._closing
+            role=role,
+            settings=self.settings,
+            store=store,
+            work=work,
+            health=self._health,
+            closing=self._closing,
+            census=self._census,
         )
         self._help(f"mongodb-{role}", self._greet_database(room))
         return room
@@ -185,6 +197,8 @@ class Process:
         asides = MongoAsides(room.store.collection(ASIDE))
         consumer = Consumer(self.parts.name, access, worker.hearing, room.work, asides)
         self._health.check("consumer", _answering(consumer.progressing))
+        self._census.ask(LAG, consumer.lag, labels=["topic"])
+        self._census.ask(ASIDE_RECORDS, asides.waiting, labels=["kind", "state"])
         self._start("consumer", self._hear(consumer, access), stop=lambda: None, turn=0)
         for duty in worker.duties:
             self._bell.tell(duty.wake)
@@ -196,9 +210,12 @@ class Process:
         topics = [topic.name for topic in written_by(self.parts.name)]
         publisher = KafkaPublisher(access, client_id=f"placet-{self.parts.name}-relay", topics=topics)
         # In one process with api and worker their commits ring the bell; alone it watches the outbox.
-        relay = Relay(MongoSending(room.store), publisher, watch=self.role is not Role.ALL)
+        sending = MongoSending(room.store)
+        relay = Relay(sending, publisher, watch=self.role is not Role.ALL)
         self._bell.tell(relay.wake)
         self._health.check("relay", _answering(relay.progressing))
+        # Also while the broker was never reached and the relay has not begun to look.
+        self._census.ask(OLDEST, lambda: oldest(sending))
         self._start("relay", self._send(relay, publisher, access), stop=relay.stop, turn=1)
 
     def _access(self, role: Role) -> KafkaAccess:

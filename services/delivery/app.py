@@ -18,7 +18,7 @@ from services.delivery.gateways.signing import EndpointSecrets
 from services.delivery.gateways.webhooks import AT_ONCE, TIMEOUT_SECONDS, Webhooks
 from services.delivery.handlers import Handlers
 from services.delivery.handlers.jobs import catch_up_job, expire_job
-from services.delivery.handlers.telling import Telling, find_late
+from services.delivery.handlers.telling import ENDPOINTS, NOTICES_WAITING, Telling, find_late
 from services.delivery.settings import CONSENT_KEYS, OWN_KEY, SESSION_KEYS, Settings
 from services.delivery.store import SHELVES, Questions
 
@@ -50,6 +50,8 @@ async def build_worker(room: Room) -> Worker:
     """What delivery hears, whom it tells, and what runs out."""
     settings: Settings = room.settings
     questions = Questions(room.store)
+    room.census.ask(ENDPOINTS, questions.endpoint_classes, labels=["state"])
+    room.census.ask(NOTICES_WAITING, questions.waiting_by_class, labels=["state"])
     webhooks = Webhooks(local=not settings.strict, ports=settings.webhook_ports)
     room.closing.push_async_callback(webhooks.close)
     telling = Telling(questions, webhooks, EndpointSecrets(KeyFile(settings.key_file(OWN_KEY))), Pace())

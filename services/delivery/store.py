@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from contracts.topics import BY_NAME
@@ -65,6 +65,7 @@ ENDPOINTS = Shelf(
         indexes=(
             Index((("recipient_id", 1), ("name", 1))),
             Index((("catching_up", 1),), partial={"catching_up": True}),
+            Index((("state", 1), ("failing_since", 1))),
         ),
     ),
     key="endpoint_id",
@@ -97,6 +98,12 @@ PARTITIONS = tuple(str(number) for number in range(BY_NAME[CONSENT].partitions))
 MOST_UNREAD = 100
 """Records of consent's that may lie aside. With more, something is so wrong that every partition is doubted."""
 _REQUEST = re.compile(rb"req_[0-9A-Za-z_-]{1,64}")
+
+HEALTHY, FAILING, DISABLED = "healthy", "failing", "disabled"
+"""Classes of endpoints, for numbers: the last attempt was taken (or there was none), it failed, nobody tries any more."""
+EPOCH = datetime.fromtimestamp(0, UTC)
+MOST_FAILING = 1_000
+"""So many failing endpoints are told apart from the healthy ones when notices are counted."""
 
 PAGE = 100
 """Rows of a list at the most. More is asked for by page."""
@@ -223,6 +230,28 @@ class Questions:
 
     async def catching_up(self, limit: int) -> list[Endpoint]:
         return await self._store.find(ENDPOINTS, {"catching_up": True}, limit=limit)
+
+    async def endpoint_classes(self) -> dict[tuple[str, ...], int]:
+        """For the operator: how many endpoints take what they are told, fail at this moment, or were given up."""
+        active = {"state": str(EndpointState.ACTIVE)}
+        return {
+            (HEALTHY,): await self._store.count(ENDPOINTS, {**active, "failing_since": None}),
+            (FAILING,): await self._store.count(ENDPOINTS, {**active, "failing_since": {"$ne": None}}),
+            (DISABLED,): await self._store.count(ENDPOINTS, {"state": str(EndpointState.DISABLED)}),
+        }
+
+    async def waiting_by_class(self) -> dict[tuple[str, ...], int]:
+        """For the operator: how many notices wait, and how many of them for endpoints that fail at this moment."""
+        failing = await self._store.find(
+            ENDPOINTS,
+            {"state": str(EndpointState.ACTIVE), "failing_since": {"$ne": None}},
+            limit=MOST_FAILING,
+        )
+        # Each has a time at which it is due; to ask for it brings the index that holds nothing but these.
+        waiting = {"state": str(NoticeState.WAITING), "due_at": {"$gt": EPOCH}}
+        ids = [one.endpoint_id for one in failing]
+        stuck = await self._store.count(NOTICES, {**waiting, "endpoint_id": {"$in": ids}}) if ids else 0
+        return {(HEALTHY,): max(0, await self._store.count(NOTICES, waiting) - stuck), (FAILING,): stuck}
 
     async def untold(self, recipient_ids: Sequence[OrganizationId], limit: int) -> list[Delivery]:
         where = {"untold": True, "recipient_id": {"$in": list(recipient_ids)}}

@@ -43,6 +43,11 @@ class Toys:
         async with aiohttp.ClientSession() as client, client.request(method, url) as answer:
             return await answer.json()
 
+    async def metrics(self, seat: str) -> str:
+        url = f"http://127.0.0.1:{self.house.seats[seat].port}/metrics"
+        async with aiohttp.ClientSession() as client, client.get(url) as answer:
+            return await answer.text()
+
     async def say(self, name: str, version: int = 1) -> None:
         await self.ask("consent", f"/toy/say/{name}/{version}", method="POST")
 
@@ -104,6 +109,10 @@ async def test_three_roles_in_three_processes_do_what_one_does(tmp_path: Path) -
         await until(lambda: toys.rung("req_apart"))
         assert await toys.counted("req_apart") == [1]
         assert toys.rings("req_apart") == 1
+        assert "placet_outbox_oldest_row_seconds{" in await toys.metrics("consent-relay")
+        told = await toys.metrics("delivery-worker")
+        assert 'placet_set_aside_records{kind="failed",role="worker",service="delivery",state="waiting"} 0.0' in told
+        assert 'placet_consumer_lag_records{role="worker",service="delivery",topic="consent.requests"}' in told
 
 
 async def test_what_one_service_says_the_other_hears_and_acts_on(toys: Toys) -> None:

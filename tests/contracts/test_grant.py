@@ -9,7 +9,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet, OctKey, OKPKey
 
-from contracts.grant import MAX_LENGTH, TYPE, Grant, GrantInvalid, Grantor, sign, verify
+from contracts.grant import MAX_LENGTH, TYPE, Grant, GrantInvalid, Grantor, sign, signed_at, verify
 from contracts.types import (
     Basis,
     BasisCode,
@@ -125,3 +125,12 @@ def test_a_changed_byte_proves_nothing() -> None:
     assert body != foreign
     with pytest.raises(GrantInvalid):
         verify(f"{head}.{foreign}.{tail}", KEYS, audience="records", now=NOW)
+
+
+@pytest.mark.parametrize("rubbish", ["", "a.b.c", "e30.e30.e30", "é", "x" * 100], ids=lambda text: text[:5] or "empty")
+def test_a_token_without_a_time_says_none(rubbish: str) -> None:
+    assert signed_at(rubbish) is None
+
+
+def test_a_grant_says_when_it_was_signed() -> None:
+    assert signed_at(sign(a_grant(), KEY)) == datetime.fromtimestamp(a_grant().iat, UTC)

@@ -182,7 +182,7 @@ async def poll(house: House, *records: Record) -> list[Ending]:
 
     async def keep(endings: Mapping[int, Ending]) -> None:
         for place, ending in endings.items():
-            kept = document(asides.row(records[place], ending.reason or "", AT))
+            kept = document(asides.row(records[place], ending, AT))
             house.store.tables.setdefault("aside", {})[kept["_id"]] = kept
 
     return await Judge(house.hearing, house.work, pause=0).judge(records, keep)

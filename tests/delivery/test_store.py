@@ -60,6 +60,9 @@ def states() -> list[Any]:
         endpoint(catching_up=True),
         endpoint("gone", state=EndpointState.REMOVED),
         endpoint("theirs", recipient_id=OTHER),
+        endpoint("fails", recipient_id=OTHER, failing_since=AT),
+        endpoint("ended", recipient_id=OTHER, state=EndpointState.DISABLED, failing_since=AT - DAY),
+        notice(notice_id="n5", endpoint_id="end_fails", due_at=AT + DAY, delivery_id=None),
         # Of many others: among five rows one plan is as good as another.
         *(endpoint(f"of_{number}", recipient_id=f"org_{number}") for number in range(100)),
         recipient(),
@@ -144,6 +147,13 @@ async def test_endpoints_are_the_recipients_own_by_name_without_the_removed(ques
     assert set(await questions.endpoints([endpoint().endpoint_id])) == {"end_main"}
 
 
+async def test_the_operator_sees_how_many_endpoints_fail_and_what_waits_for_them(questions: Questions) -> None:
+    active = [one for one in states() if isinstance(one, ENDPOINTS.state) and one.state is EndpointState.ACTIVE]
+    classes = {("healthy",): len(active) - 1, ("failing",): 1, ("disabled",): 1}
+    assert await questions.endpoint_classes() == classes
+    assert await questions.waiting_by_class() == {("healthy",): 3, ("failing",): 1}
+
+
 async def test_what_is_untold_or_over_is_found(questions: Questions) -> None:
     assert ids(await questions.untold([COLLEGE], 10), "delivery_id") == ["dlv_1"]
     assert ids(await questions.expired(AT + 2 * DAY, 10), "delivery_id") == ["dlv_2", "dlv_1"]
@@ -189,6 +199,8 @@ async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: Mon
         questions.untold([COLLEGE], 10),
         questions.expired(AT, 10),
         questions.unread(),
+        questions.endpoint_classes(),
+        questions.waiting_by_class(),
     )
 
 

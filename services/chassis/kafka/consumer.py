@@ -56,7 +56,12 @@ POLLED = telemetry.histogram(
     "placet_poll_records", "Records in one poll batch.", buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500)
 )
 AGE = telemetry.histogram("placet_event_age_seconds", "From the moment of an event to its verdict here.", ["type"])
-LAG = telemetry.gauge("placet_consumer_lag_records", "Records not yet polled, by topic.", ["topic"])
+LAG = telemetry.gauge(
+    "placet_consumer_lag_records", "Records not yet polled, of the partitions that this member has.", ["topic"]
+)
+ASIDE = telemetry.gauge(
+    "placet_set_aside_records", "Set-aside records that are neither handled nor dismissed.", ["kind", "state"]
+)
 AGAIN = telemetry.counter("placet_batches_again_total", "Poll batches that are read again because of `NotNow`.")
 
 
@@ -90,7 +95,6 @@ class Consumer:
         self._idle.set()
         self._pause = SHORTEST
         self._finished = clock.seconds()
-        self._lag: dict[TopicPartition, int] = {}
         self._offsets = Offsets(lambda behind: self._reader().commit(dict(behind)))
 
     async def start(self) -> None:
@@ -166,6 +170,18 @@ class Consumer:
         consumer = self._subscriber.consumer if self._subscriber is not None else None
         return frozenset(consumer.assignment()) if consumer is not None else frozenset()
 
+    async def lag(self) -> Mapping[tuple[str, ...], float]:
+        """Records of this member's partitions not yet handed out, by topic; those that are read again count again."""
+        behind: dict[tuple[str, ...], float] = {(topic,): 0 for topic in self._topics}
+        consumer = self._subscriber.consumer if self._subscriber is not None else None
+        for partition in self.assignment:
+            assert consumer is not None
+            at = self._handed_out.get(partition)
+            # Where nothing was handed out yet, from where reading will begin; the client knows the end when it has fetched.
+            at = at if at is not None else await consumer.position(partition)
+            behind[partition.topic,] += max(0, (consumer.highwater(partition) or at) - at)
+        return behind
+
     async def _poll(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
         """One batch from the broker to its verdicts. Swallows nothing but what it has dealt with."""
         self._idle.clear()
@@ -185,18 +201,13 @@ class Consumer:
         self._pause = SHORTEST
         self._offsets.ended({partition: max(offsets) + 1 for partition, offsets in partitions_of(records).items()})
         self._finished = clock.seconds()
-        self._note_lag(records)
 
     async def _settle(self, records: Sequence[Record]) -> list[Ending]:
         """Verdicts, and the set-asides written. What raises in here leaves every record unsaid."""
 
         async def keep(endings: Mapping[int, Ending]) -> None:
             at = clock.now()
-            rows = [
-                aside_rows.row(records[place], ending.reason or "", at, again_at=ending.again_at)
-                for place, ending in endings.items()
-            ]
-            await self._asides.keep(rows)
+            await self._asides.keep([aside_rows.row(records[place], ending, at) for place, ending in endings.items()])
 
         endings = await self._judge.judge(records, keep)
         for record, ending in zip(records, endings, strict=True):
@@ -243,7 +254,8 @@ class Consumer:
             return replace(kept, state=AsideState.DONE, tries=tries)
         again_at = ending.again_at if tries < BY_ITSELF else None
         state = AsideState.WAITING if again_at is None else AsideState.REPLAY
-        return replace(kept, state=state, reason=ending.reason or "", tries=tries, again_at=again_at)
+        reason = ending.reason or ""
+        return replace(kept, state=state, kind=ending.kind, reason=reason, tries=tries, again_at=again_at)
 
     async def _leave(self) -> None:
         """The partitions go: commit what has ended, and know nothing of where we were in them."""
@@ -258,16 +270,6 @@ class Consumer:
     def _reader(self) -> AIOKafkaConsumer:
         assert self._subscriber is not None
         return self._subscriber.consumer
-
-    def _note_lag(self, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
-        consumer = self._reader()
-        mine = consumer.assignment()
-        for partition, offsets in partitions_of(records).items():
-            if partition in mine:
-                self._lag[partition] = max(0, (consumer.highwater(partition) or 0) - max(offsets) - 1)
-        self._lag = {partition: count for partition, count in self._lag.items() if partition in mine}
-        for topic in self._topics:
-            LAG.set(sum(count for partition, count in self._lag.items() if partition.topic == topic), topic=topic)
 
 
 class _Leaving(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped

@@ -332,5 +332,14 @@ class _Refused:
             )
 
 
+async def oldest(sending: Sending) -> dict[tuple[str, ...], float]:
+    """The age of the row that waits longest, in seconds, as the database knows it."""
+    return {(): _age(await sending.oldest())}
+
+
 def _note_oldest(row: Document | None) -> None:
-    OLDEST.set(max(0.0, (clock.now() - row["at"]).total_seconds()) if row is not None else 0.0)
+    OLDEST.set(_age(row))
+
+
+def _age(row: Document | None) -> float:
+    return max(0.0, (clock.now() - row["at"]).total_seconds()) if row is not None else 0.0

@@ -21,6 +21,7 @@ from contracts.event import Event
 from services.chassis.decision import Refusal
 from services.chassis.kafka.hearing import Answer, Heard, Hearing, Unwanted
 from services.chassis.kafka.hop import Hop
+from services.chassis.store.aside import AsideKind
 from services.chassis.store.work import AlreadyDone, Failure, Job, NotNow, Outcome, Work
 
 TRIES = 3
@@ -70,6 +71,13 @@ class Ending:
     """Set aside because our own code raised: somebody must look at the code, not only at the message."""
     again_at: datetime | None = None
     """Set aside only until then."""
+
+    @property
+    def kind(self) -> AsideKind:
+        """Of a set-aside: where to look."""
+        if self.failed:
+            return AsideKind.FAILED
+        return AsideKind.UNREADABLE if self.message is None else AsideKind.UNWANTED
 
 
 Keep = Callable[[Mapping[int, Ending]], Awaitable[None]]

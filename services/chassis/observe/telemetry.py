@@ -117,7 +117,8 @@ def counter(name: str, description: str, labels: Sequence[str] = ()) -> Metric:
 
 def histogram(name: str, description: str, labels: Sequence[str] = (), *, buckets: Sequence[float] = SECONDS) -> Metric:
     """A spread of values, in buckets; its name ends in its unit (`_seconds`, `_bytes`)."""
-    return _declare(Metric(name, description, "histogram", frozenset(labels), buckets))
+    # As OpenMetrics spells bounds (`le="1.0"`), also where they were given as whole numbers.
+    return _declare(Metric(name, description, "histogram", frozenset(labels), [float(bound) for bound in buckets]))
 
 
 def gauge(name: str, description: str, labels: Sequence[str] = ()) -> Metric:

@@ -20,6 +20,17 @@ class AsideState(StrEnum):
     DONE = "done"
 
 
+class AsideKind(StrEnum):
+    """Where to look: at who wrote it (`unreadable`, `unwanted`), or at our own code (`failed`)."""
+
+    UNREADABLE = "unreadable"
+    """Not one of our events, or not by its bytes."""
+    UNWANTED = "unwanted"
+    """Read, and not believed: a forged grant, a release that its grant does not allow, one dated ahead."""
+    FAILED = "failed"
+    """Our code raised each time."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetAside:
     """One record, byte for byte, and why it was set aside."""
@@ -35,6 +46,7 @@ class SetAside:
     """The event's type as the header spells it, or `unreadable`."""
     reason: str
     at: datetime
+    kind: AsideKind = AsideKind.UNREADABLE
     state: AsideState = AsideState.WAITING
     tries: int = 1
     again_at: datetime | None = None
@@ -56,10 +68,11 @@ def set_aside(  # noqa: PLR0917 - a record's own coordinates
     *,
     reason: str,
     at: datetime,
+    kind: AsideKind = AsideKind.UNREADABLE,
 ) -> SetAside:
     """The row for a record. Its id is the record's place, so the same record is set aside once."""
-    kind = next((value for name, value in headers if name == "ce_type"), b"")
-    spelled = kind[:100].decode("ascii", "replace") if kind else ""
+    told = next((value for name, value in headers if name == "ce_type"), b"")
+    spelled = told[:100].decode("ascii", "replace") if told else ""
     return SetAside(
         aside_id=f"{topic}:{partition}:{offset}",
         topic=topic,
@@ -71,6 +84,7 @@ def set_aside(  # noqa: PLR0917 - a record's own coordinates
         type=spelled if spelled.isprintable() and spelled else "unreadable",
         reason=reason,
         at=at,
+        kind=kind,
     )
 
 

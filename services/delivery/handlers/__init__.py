@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar, cast
 
+from contracts import grant
 from contracts.types import DeliveryId, EndpointId
 from services.chassis.decision import Decision, Refusal
+from services.chassis.observe import telemetry
 from services.chassis.store.shelf import Shelf
 from services.chassis.store.work import AlreadyDone, Job, Known, Many, Need, One, Verdict, Work
 from services.delivery import domain
@@ -35,6 +37,14 @@ from services.delivery.store import (
 
 S = TypeVar("S")
 
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+DISCLOSED = telemetry.histogram(
+    "placet_approval_to_disclosure_seconds",
+    "From the last approval of a request to the recipient's first opening.",
+    buckets=(1, 2.5, 5, 10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, DAY, 3 * DAY, 7 * DAY, 30 * DAY),
+)
+"""Fine where only the house itself takes time (an approval reaches an automatic recipient in seconds), coarse where people do."""
+
 
 class Handlers:
     """Delivery's commands."""
@@ -59,7 +69,10 @@ class Handlers:
             return domain.open_delivery(delivery, command, around=around, chain=chain)
 
         job = Job(cause=cause, at=command.at, reads=reads, decide=decide, correlation=command.delivery_id)
-        return cast("Decision[Delivery] | Refusal", await self._work.carry_out(job))
+        verdict = cast("Decision[Delivery] | Refusal", await self._work.carry_out(job))
+        if isinstance(verdict, Decision) and verdict.events:
+            _note_disclosure(verdict.state, command.at)
+        return verdict
 
     async def acknowledge(self, command: Acknowledge, *, cause: str) -> Decision[Delivery] | Refusal:
         def decide(known: Known) -> Verdict:
@@ -135,6 +148,13 @@ class Handlers:
             found = await self._work.store.find(shelf, {"_id": id}, limit=1)
             return Decision(found[0]) if found else domain.NO_SUCH_DELIVERY
         return outcome
+
+
+def _note_disclosure(delivery: Delivery, at: datetime) -> None:
+    """The first opening, counted once: its example is the trace that began with the approval."""
+    approved = grant.signed_at(delivery.grant)
+    if approved is not None:
+        DISCLOSED.record(max(0.0, (at - approved).total_seconds()), trace=delivery.trace)
 
 
 def surroundings_of(known: Known, delivery_id: DeliveryId) -> Iterable[Need]:

@@ -9,6 +9,7 @@ from typing import Any
 from contracts.types import OrganizationId
 from services.chassis import clock
 from services.chassis.decision import Decision
+from services.chassis.observe import telemetry
 from services.chassis.store.work import Job
 from services.delivery.domain import CATCHING_UP, Answer, Attempted, Delivery, Endpoint, Notice, NoticeState, signing
 from services.delivery.gateways.pace import Pace
@@ -16,6 +17,13 @@ from services.delivery.gateways.signing import EndpointSecrets
 from services.delivery.gateways.webhooks import Said, Webhooks
 from services.delivery.handlers.jobs import attempted_job, claim_job
 from services.delivery.store import Questions
+
+ENDPOINTS = telemetry.gauge(
+    "placet_webhook_endpoints", "Endpoints by class: healthy, failing at this moment, disabled.", ["state"]
+)
+NOTICES_WAITING = telemetry.gauge(
+    "placet_webhook_notices_waiting", "Notices not yet taken, by the class of the endpoint they are for.", ["state"]
+)
 
 
 @dataclass(frozen=True, slots=True)

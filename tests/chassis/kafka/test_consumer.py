@@ -21,7 +21,7 @@ from services.chassis.kafka import offsets
 from services.chassis.kafka.asides import MongoAsides
 from services.chassis.kafka.consumer import Consumer
 from services.chassis.kafka.hearing import Answer, Hearing, Unwanted
-from services.chassis.store.aside import ASIDES, AsideState
+from services.chassis.store.aside import ASIDES, AsideKind, AsideState
 from services.chassis.store.mongo import MongoStore
 from services.chassis.store.shelf import ASIDE
 from services.chassis.store.work import NotNow, Work
@@ -121,6 +121,7 @@ async def test_rubbish_is_set_aside_byte_for_byte_and_blocks_nobody(listener: Li
     first, second = await listener.set_aside()
     assert (first.key, first.value, [tuple(pair) for pair in first.headers]) == bad
     assert (first.type, first.reason) == ("consent.request.expired.v1", "a header is not UTF-8")
+    assert (await listener.asides.waiting())["unreadable", "waiting"] == 2
     assert (second.type, second.state) == ("unreadable", AsideState.WAITING)
 
 
@@ -250,12 +251,14 @@ async def test_a_set_aside_record_that_is_replayed_is_handled(stage: Stage, list
         await until(lambda: _tried(unlucky, 2))
         [kept] = await unlucky.set_aside()
         assert (kept.state, kept.reason.split(" at ")[0]) == (AsideState.WAITING, "tried 3 times: KeyError")
+        assert {kind: n for kind, n in (await unlucky.asides.waiting()).items() if n} == {("failed", "waiting"): 1}
     await mark(listener)
     async with listening(listener):
         await until(lambda: listener.counted("req_1"))
         await until(lambda: _tried(listener, 3))
     [kept] = await listener.set_aside()
     assert kept.state is AsideState.DONE
+    assert not any((await listener.asides.waiting()).values())
 
 
 @pytest.mark.parametrize("for_ever", [False, True], ids=["its-time-comes", "its-time-never-comes"])
@@ -277,11 +280,28 @@ async def test_a_record_that_comes_too_early_is_tried_again_by_itself_and_holds_
     async with listening(waiting):
         await until(lambda: waiting.counted("req_2"))
         [kept] = await waiting.set_aside()
-        assert kept.state is AsideState.REPLAY
+        assert (kept.kind, kept.state) == (AsideKind.UNWANTED, AsideState.REPLAY)
         await until(lambda: _tried(waiting, 3 if for_ever else 2))
     [kept] = await waiting.set_aside()
     assert (kept.state, kept.tries) == ((AsideState.WAITING, 3) if for_ever else (AsideState.DONE, 2))
     assert await waiting.counted("req_1") == (() if for_ever else (1,))
+
+
+async def test_lag_is_told_also_while_nothing_gets_through(stage: Stage, listener: Listener) -> None:
+    hearing, _ = away(10_000)
+    stuck = Listener(stage, listener.store, hearing)
+    await stage.produce(TOPIC, [record("req_1"), record("req_2")])
+    async with listening(stuck):
+        await until(lambda: _lags(stuck, 2))
+        await stage.produce(TOPIC, [record("req_3")])
+        await until(lambda: _lags(stuck, 3))
+    async with listening(listener):
+        await until(lambda: listener.counted("req_3"))
+        await until(lambda: _lags(listener, 0))
+
+
+async def _lags(listener: Listener, records: int) -> bool:
+    return await listener.consumer.lag() == {(TOPIC,): records}
 
 
 async def mark(listener: Listener) -> None:

@@ -1,7 +1,9 @@
 """Commands on a memory store: the disclosure and its row together, once, or not at all."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from contracts.problem import Reason
 from contracts.types import EndpointId, RequestId
 from services.chassis import clock
 from services.chassis.decision import Decision, Refusal
+from services.chassis.observe import telemetry
 from services.delivery.consumers import delivery_id_for
 from services.delivery.domain import (
     Acknowledge,
@@ -108,6 +111,23 @@ async def test_opening_twice_writes_one_row(house: House) -> None:
     for cause in ("cmd_1", "cmd_1", "cmd_2"):
         assert isinstance(await handlers.open(opening(), cause=cause), Decision)
     assert len(await house.store.find(LEDGER, {})) == 1
+
+
+async def test_the_first_opening_is_measured_from_the_approval_and_leads_to_a_trace(
+    house: House, tmp_path: Path
+) -> None:
+    telemetry.configure("delivery", "api", traces_file=tmp_path / "traces.jsonl")
+    handlers = Handlers(house.work)
+    for cause in ("cmd_1", "cmd_2"):
+        with telemetry.span("opening"):
+            await handlers.open(opening(), cause=cause)
+    told = telemetry.exposition("application/openmetrics-text")[0].decode()
+    telemetry.shutdown()
+    lines = [line for line in told.splitlines() if line.startswith("placet_approval_to_disclosure_seconds")]
+    assert [line.rpartition(" ")[2] for line in lines if "_count{" in line] == ["1.0"]
+    [example] = [line.partition(" # ")[2] for line in lines if 'le="10.0"' in line]
+    assert re.match(r'{trace_id="[0-9a-f]{32}"} 10\.0 ', example)
+    assert sum(" # " in line for line in lines) == 1
 
 
 async def test_opening_again_after_a_revocation_is_refused_even_as_the_same_command(house: House) -> None:
