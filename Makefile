@@ -54,6 +54,7 @@ imports: $(READY) ## Which room may know which
 contracts: $(READY) ## Schemas, catalogue, documents and manifests fresh; no breaking change
 	@$(BIN)/python -m contracts.generate --check
 	@$(BIN)/python -m deploy.cli.documents --check
+	@$(BIN)/python -m deploy.cli.metrics --check
 	@$(BIN)/python -m deploy.helm.generate --check
 
 bench: $(READY) ## Placet beside the bare pipeline, on the same broker and database
