@@ -45,7 +45,8 @@ def plain(node: Any) -> Any:
 
 def house_file() -> str:
     """What the templates read."""
-    return f"# {_MADE}\n" + yaml.safe_dump(plain(house()), sort_keys=False, width=120, allow_unicode=True)
+    written: str = yaml.safe_dump(plain(house()), sort_keys=False, width=120, allow_unicode=True)
+    return f"# {_MADE}\n{written}"
 
 
 def roles_script() -> str:
@@ -101,6 +102,11 @@ def readme() -> str:
     return before + _BEGIN + table((CHART / "values.yaml").read_text()) + _END + after
 
 
+def documents(text: str) -> list[dict[str, Any]]:
+    """The documents of a YAML text, without the empty ones that a template leaves."""
+    return [one for one in yaml.load_all(text, yaml.CSafeLoader) if one]
+
+
 def render(values: Sequence[Path], *, major: int = 4, sets: Sequence[str] = ()) -> str:
     """What Helm makes of the chart with these files of values. Raises CalledProcessError, with Helm's words in `stderr`."""
     words: list[str | Path] = [helm(major), "template", RELEASE, CHART, "--namespace", RELEASE]
@@ -141,7 +147,7 @@ def is_fresh(path: Path, text: str) -> bool:
     if not path.exists():
         return False
     if path.parent.name == "manifests":
-        return list(yaml.safe_load_all(path.read_text())) == list(yaml.safe_load_all(text))
+        return documents(path.read_text()) == documents(text)
     return path.read_text() == text
 
 

@@ -1,0 +1,324 @@
+"""Rules over the whole: what the code says and what the manifests say are one. Each gives a sentence for each fault."""
+
+from collections import Counter
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from contracts.topics import BY_NAME, SERVICES, TOPICS, heard_by
+from deploy.helm.facts import OPTIONAL, PUBLIC_KEYS, ROLES, key_files, required, settings_of
+from deploy.local.principals import group, kafka_acls, kafka_users, mongo_roles, principal
+from deploy.mongodb.applying import declared
+from services.chassis.settings import Role
+from tests.deploy.chart.rendered import (
+    Document,
+    Rendered,
+    component_of,
+    containers_of,
+    labels_of,
+    name_of,
+    pod_of,
+    selects,
+)
+
+_PROCESSES = {principal(service, role): (service, role) for service in SERVICES for role in ROLES}
+
+
+def one_deployment_for_each_process(chart: Rendered) -> Iterator[str]:
+    """Every service in every role, and nothing else that runs for ever: no broker, no database comes along."""
+    found = Counter(component_of(one) for one in chart.of("Deployment"))
+    yield from (f"{name} runs {found[name]} times" for name in _PROCESSES | found.keys() if found[name] != 1)
+    yield from (f"{name_of(one)} is no process of ours" for kind in ("StatefulSet", "DaemonSet", "Pod", "Kafka") for one in chart.of(kind))
+    for one in chart.of("Deployment"):
+        service, role = _PROCESSES.get(component_of(one), ("", ""))
+        (container,) = containers_of(one)
+        if [*container["command"], *container["args"]] != ["python", "-m", f"services.{service}", role]:
+            yield f"{name_of(one)} does not run services.{service} as {role}"
+
+
+def labels_choose_their_own(chart: Rendered) -> Iterator[str]:
+    """A selector chooses the pods of its own Deployment and no others; names are taken once."""
+    names = Counter(name_of(one) for one in chart.documents)
+    yield from (f"{name} is there {count} times" for name, count in names.items() if count > 1)
+    for one in chart.of("Deployment"):
+        chosen = [other for other in chart.workloads() if selects(one["spec"]["selector"], labels_of(other))]
+        if chosen != [one]:
+            yield f"{name_of(one)} chooses {[name_of(other) for other in chosen]}"
+
+
+def services_lead_somewhere(chart: Rendered) -> Iterator[str]:
+    """Each Service chooses the pods of one Deployment, at a port that they have; each Deployment has one."""
+    led: Counter[str] = Counter()
+    for one in chart.of("Service"):
+        chosen = [other for other in chart.of("Deployment") if selects({"matchLabels": one["spec"]["selector"]}, labels_of(other))]
+        if len(chosen) != 1:
+            yield f"{name_of(one)} chooses {len(chosen)} Deployments"
+            continue
+        led[component_of(chosen[0])] += 1
+        ports = {port["name"] for container in containers_of(chosen[0]) for port in container["ports"]}
+        yield from (f"{name_of(one)} leads to no port" for port in one["spec"]["ports"] if port["targetPort"] not in ports)
+        if one["spec"].get("type", "ClusterIP") != "ClusterIP":
+            yield f"{name_of(one)} is a door of its own to the outside"
+    yield from (f"{name} has {led[name]} Services" for name in _PROCESSES if led[name] != 1)
+
+
+def one_copy_at_a_time_may_go(chart: Rendered) -> Iterator[str]:
+    """Each Deployment has one budget: a drain takes one copy, and never none for ever."""
+    for one in chart.of("Deployment"):
+        budgets = [other["spec"] for other in chart.of("PodDisruptionBudget") if selects(other["spec"]["selector"], labels_of(one))]
+        if [(budget.get("maxUnavailable"), budget.get("minAvailable")) for budget in budgets] != [(1, None)]:
+            yield f"{name_of(one)} has no budget of one copy"
+        if any(budget.get("unhealthyPodEvictionPolicy") != "AlwaysAllow" for budget in budgets):
+            yield f"{name_of(one)}: a copy that is not ready keeps a node from being drained"
+
+
+def variables_are_what_the_code_reads(chart: Rendered) -> Iterator[str]:
+    """All that a process can't start without, nothing that its settings don't read, and no other role's credential."""
+    for one in chart.of("Deployment"):
+        service, role = _PROCESSES[component_of(one)]
+        needed = set(required(service, role))
+        # What the object store's own client reads.
+        store = set(chart.values["vault"]["environment"]) | set(chart.values["vault"]["credentials"]["names"])
+        allowed = needed | _optional(service, role) | (store if role in settings_of(service).vault_roles else set())
+        for container in containers_of(one):
+            told = [variable["name"] for variable in container.get("env", [])]
+            yield from (f"{name_of(one)} lacks {name}" for name in sorted(needed - set(told)))
+            yield from (f"{name_of(one)} has no use for {name}" for name in sorted(set(told) - allowed))
+            yield from (f"{name_of(one)} is told {name} twice" for name, count in Counter(told).items() if count > 1)
+            yield from _foreign(one, container)
+
+
+def _optional(service: str, role: Role) -> set[str]:
+    kinds = {str(role), principal(service, role)} | ({"keys"} if "master.key" in key_files(service, role) else set())
+    return {name for name, holders in OPTIONAL.items() if kinds & set(holders)}
+
+
+def _foreign(one: Document, container: Document) -> Iterator[str]:
+    """A credential of MongoDB or Kafka is the process's own."""
+    own = component_of(one)
+    for variable in container.get("env", []):
+        secret = variable.get("valueFrom", {}).get("secretKeyRef", {}).get("name", "")
+        if variable["name"].startswith(("PLACET_MONGODB_", "PLACET_KAFKA_")) and own not in secret and secret:
+            yield f"{name_of(one)} holds {secret}, another's credential"
+        if variable["name"].endswith("_USER") and variable.get("value") != own:
+            yield f"{name_of(one)} signs in as {variable.get('value')}"
+
+
+def keys_are_held_by_who_reads_them(chart: Rendered) -> Iterator[str]:
+    """Exactly the files of the settings; public ones from the map, private ones from a Secret of that file alone."""
+    holders: dict[str, set[str]] = {}
+    for one in chart.of("Deployment"):
+        service, role = _PROCESSES[component_of(one)]
+        found: list[str] = []
+        volumes = {volume["name"]: volume for volume in pod_of(one).get("volumes", [])}
+        mounted = [mount["name"] for container in containers_of(one) for mount in container["volumeMounts"]
+                   if mount["mountPath"] == "/etc/placet/keys"]  # fmt: skip
+        for name in mounted:
+            for source in volumes[name]["projected"]["sources"]:
+                kind = "configMap" if "configMap" in source else "secret"
+                for item in source[kind]["items"]:
+                    found.append(item["path"])
+                    if (".public." in item["path"]) != (kind == "configMap"):
+                        yield f"{name_of(one)} takes {item['path']} from a {kind}"
+                    if kind == "configMap" and not source[kind]["name"].endswith(PUBLIC_KEYS):
+                        yield f"{name_of(one)} takes {item['path']} from {source[kind]['name']}"
+                    holders.setdefault(source[kind]["name"], set()).add(item["path"])
+            if volumes[name]["projected"].get("defaultMode") != 0o440:
+                yield f"{name_of(one)}: others than its group may read its keys"
+        if sorted(found) != sorted(key_files(service, role)):
+            yield f"{name_of(one)} holds {sorted(found)}, and reads {sorted(key_files(service, role))}"
+    for secret, files in holders.items():
+        if len(files) > 1 and not secret.endswith(PUBLIC_KEYS):
+            yield f"{secret} holds {sorted(files)}: who is given one has the other"
+
+
+def topics_are_the_contracts(chart: Rendered) -> Iterator[str]:
+    """Strimzi is told exactly our topics, kept as safely as GUARANTEES ask."""
+    if not chart.values["kafka"]["strimzi"]["enabled"]:
+        yield from (f"{name_of(one)} is nobody's" for kind in ("KafkaTopic", "KafkaUser") for one in chart.of(kind))
+        return
+    found = {one["metadata"]["name"]: one["spec"] for one in chart.of("KafkaTopic")}
+    yield from (f"topic {name} is in one of the two only" for name in found.keys() ^ BY_NAME.keys())
+    for topic in TOPICS:
+        spec = found.get(topic.name, {"config": {}})
+        config = spec["config"]
+        if spec.get("partitions") != topic.partitions or config.get("retention.ms") != topic.retention_days * 86_400_000:
+            yield f"topic {topic.name} has other partitions or retention than the contracts"
+        if not 2 <= config.get("min.insync.replicas", 1) < spec.get("replicas", 1):
+            yield f"topic {topic.name}: an acknowledged record may be lost, or one broker stops all"
+        if config.get("unclean.leader.election.enable") is not False or config.get("cleanup.policy") != "delete":
+            yield f"topic {topic.name} may forget what it acknowledged"
+    for one in chart.of("KafkaTopic"):
+        if one["metadata"].get("annotations", {}).get("helm.sh/resource-policy") != "keep":
+            yield f"{name_of(one)} goes with an uninstall"
+
+
+def rights_at_kafka_are_the_table(chart: Rendered) -> Iterator[str]:
+    """The users and their access lists, rule by rule; one writer of approvals; nobody who faces the web."""
+    if not chart.values["kafka"]["strimzi"]["enabled"]:
+        return
+    given = {
+        (one["metadata"]["name"], acl["resource"]["type"], acl["resource"].get("name", "kafka-cluster"), operation)
+        for one in chart.of("KafkaUser")
+        for acl in one["spec"]["authorization"]["acls"]
+        for operation in acl["operations"]
+    }
+    wanted = {(acl.principal, acl.resource, acl.name, acl.operation.title().replace("_", "").replace("configs", "Configs")) for acl in kafka_acls()}
+    yield from (f"{one} is in one of the two only" for one in sorted(given ^ wanted))
+    writers = {user for user, kind, name, operation in given if name == "consent.requests" and operation in {"Write", "All"}}
+    if writers != {"consent-relay"}:
+        yield f"approvals are written by {sorted(writers)}"
+    if {one["metadata"]["name"] for one in chart.of("KafkaUser")} != set(kafka_users()):
+        yield "the users are not those of the table"
+    for one in chart.of("KafkaUser"):
+        if one["metadata"]["name"].endswith("-api"):
+            yield f"{name_of(one)} faces the web"
+        if one["spec"]["authentication"]["type"] != "scram-sha-512":
+            yield f"{name_of(one)} can't sign in as the services do"
+        if any(acl["resource"].get("patternType", "literal") != "literal" or acl.get("type", "allow") != "allow"
+               for acl in one["spec"]["authorization"]["acls"]):  # fmt: skip
+            yield f"{name_of(one)} has rights on more than it names"
+
+
+def workers_grow_with_their_lag(chart: Rendered) -> Iterator[str]:
+    """Who hears is scaled by the lag of its own topics and group; nobody sets the copies beside it."""
+    scaled = {one["spec"]["scaleTargetRef"]["name"]: one for one in chart.of("ScaledObject")}
+    logins = {one["metadata"]["name"] for one in chart.of("TriggerAuthentication")}
+    for one in chart.of("Deployment"):
+        service, role = _PROCESSES[component_of(one)]
+        hears = {topic.name for topic in heard_by(service)} if role is Role.WORKER else set()
+        rule = scaled.pop(one["metadata"]["name"], None)
+        if (rule is not None) != bool(chart.values["keda"]["enabled"] and hears):
+            yield f"{name_of(one)} should {'not ' if rule else ''}be scaled"
+        elif (rule is None) != ("replicas" in one["spec"]):
+            yield f"{name_of(one)}: its copies are said twice, or not at all"
+        if rule is not None:
+            yield from (f"{name_of(rule)} {fault}" for fault in _scaling_faults(rule["spec"], service, hears, logins))
+    yield from (f"{name_of(rule)} scales nothing" for rule in scaled.values())
+
+
+def _scaling_faults(spec: Document, service: str, hears: set[str], logins: set[str]) -> Iterator[str]:
+    if not 2 <= spec.get("minReplicaCount", 0) <= spec.get("maxReplicaCount", 0):
+        yield "may leave fewer than two"
+    if {trigger["metadata"]["topic"] for trigger in spec["triggers"]} != hears:
+        yield "looks at other topics than the worker hears"
+    for trigger in spec["triggers"]:
+        told = trigger["metadata"]
+        if told.get("limitToPartitionsWithLag") != "true" or told["consumerGroup"] != group(service):
+            yield "makes more copies than can help, or asks for another group"
+        if trigger.get("authenticationRef", {}).get("name") not in logins or told.get("tls") != "enable":
+            yield "asks Kafka without a login or in clear"
+
+
+def one_origin_leads_to_each_service(chart: Rendered) -> Iterator[str]:
+    """`/<service>` to its api, under publicUrl's host; nothing else, so neither /metrics nor /health is public."""
+    services = {one["metadata"]["name"]: one for one in chart.of("Service")}
+    wanted = {f"/{service}": f"{service}-api" for service in SERVICES}
+    host = urlsplit(chart.values["publicUrl"]).hostname
+    doors = [(one, *_ways_of(one)) for kind in ("Ingress", "HTTPRoute") for one in chart.of(kind)]
+    for one, hosts, ways in doors:
+        if hosts != [host]:
+            yield f"{name_of(one)} answers for {hosts}"
+        led = {
+            path: services[name]["spec"]["selector"]["app.kubernetes.io/component"] if name in services else name
+            for path, name in ways.items()
+        }
+        if led != wanted:
+            yield f"{name_of(one)} leads to {led}"
+    expected = {kind for kind, key in (("Ingress", "ingress"), ("HTTPRoute", "gateway")) if chart.values[key]["enabled"]}
+    if {one["kind"] for one, _, _ in doors} != expected:
+        yield f"the doors are not {sorted(expected)}"
+    for one in chart.of("Certificate"):
+        secrets = {tls["secretName"] for door in chart.of("Ingress") for tls in door["spec"]["tls"]}
+        if (secrets and one["spec"]["secretName"] not in secrets) or one["spec"]["dnsNames"] != [host]:
+            yield f"{name_of(one)} is not the door's certificate"
+
+
+def _ways_of(door: Document) -> tuple[list[str], dict[str, str]]:
+    spec = door["spec"]
+    if door["kind"] == "Ingress":
+        ways = {path["path"]: path["backend"]["service"]["name"] for rule in spec["rules"] for path in rule["http"]["paths"]}
+        hosts = {rule["host"] for rule in spec["rules"]} | {host for tls in spec.get("tls", [{}]) for host in tls.get("hosts", ["in clear"])}
+        return sorted(hosts), ways
+    leading = [rule for rule in spec["rules"] if "backendRefs" in rule]
+    return spec["hostnames"], {rule["matches"][0]["path"]["value"]: rule["backendRefs"][0]["name"] for rule in leading}
+
+
+def jobs_come_first_and_in_order(chart: Rendered) -> Iterator[str]:
+    """Roles and users, then collections, before an installation and an upgrade, and after what they need is there."""
+    told = chart.values["mongodb"]
+    wanted = [name for name, on in (("roles", told["roles"]["enabled"]), ("collections", told["collections"])) if on]
+    jobs = sorted(chart.of("Job"), key=_weight)
+    if [job["metadata"]["name"].rpartition("-")[2] for job in jobs] != wanted:
+        yield f"the Jobs are not {wanted}, in this order"
+    before = [one for kind in ("ServiceAccount", "ExternalSecret") for one in chart.of(kind) if _weight(one) is not None]
+    for job in jobs:
+        notes = job["metadata"].get("annotations", {})
+        if notes.get("helm.sh/hook") != "pre-install,pre-upgrade":
+            yield f"{name_of(job)} does not run before both"
+        if "before-hook-creation" not in notes.get("helm.sh/hook-delete-policy", ""):
+            yield f"{name_of(job)} is in the way of the next upgrade"
+        if job["spec"].get("backoffLimit") is None or job["spec"].get("activeDeadlineSeconds") is None:
+            yield f"{name_of(job)} may go on for ever"
+        if pod_of(job)["serviceAccountName"] not in {one["metadata"]["name"] for one in before if _weight(one) < _weight(job)}:
+            yield f"{name_of(job)} runs before its account is there"
+        yield from _users_faults(job)
+
+
+def _users_faults(job: Document) -> Iterator[str]:
+    users = {
+        item["path"]
+        for volume in pod_of(job)["volumes"] if volume["name"] == "users"
+        for source in volume["projected"]["sources"]
+        for item in source["secret"]["items"]
+    }  # fmt: skip
+    wanted = {role.name for role in mongo_roles(declared())} if job["metadata"]["name"].endswith("-roles") else set()
+    if users != wanted:
+        yield f"{name_of(job)} makes other users than the table has: {sorted(users ^ wanted)}"
+
+
+def _weight(one: Document) -> int | None:
+    weight = one["metadata"].get("annotations", {}).get("helm.sh/hook-weight")
+    return None if weight is None else int(weight)
+
+
+def secrets_that_are_named_are_there(chart: Rendered) -> Iterator[str]:
+    """With a store, every Secret that a pod names is fetched (or is Strimzi's, or the platform's own), and stays."""
+    if not chart.values["externalSecrets"]["enabled"]:
+        yield from (f"{name_of(one)} is not asked for" for one in chart.of("ExternalSecret"))
+        return
+    told = chart.values
+    others = {one["metadata"]["name"] for one in chart.of("KafkaUser")} | {
+        told["kafka"]["caSecret"]["name"], told["mongodb"]["caSecret"]["name"],
+        told["mongodb"]["roles"]["adminSecret"], told["vault"]["credentials"]["secret"],
+    }  # fmt: skip
+    fetched = {one["spec"]["target"]["name"]: {data["secretKey"] for data in one["spec"]["data"]} for one in chart.of("ExternalSecret")}
+    for one in chart.workloads():
+        for secret, key in _named(one):
+            if secret not in others and key not in fetched.get(secret, set()):
+                yield f"{name_of(one)} needs {key} of {secret}, which nobody fetches"
+    for one in chart.of("ExternalSecret"):
+        target = one["spec"]["target"]
+        if target.get("deletionPolicy") != "Retain" or target.get("creationPolicy") != "Orphan":
+            yield f"{name_of(one)}: a lost key would be a lost house"
+
+
+def _named(workload: Document) -> Iterator[tuple[str, str]]:
+    for container in containers_of(workload):
+        for variable in container.get("env", []):
+            if "secretKeyRef" in variable.get("valueFrom", {}):
+                yield variable["valueFrom"]["secretKeyRef"]["name"], variable["valueFrom"]["secretKeyRef"]["key"]
+    for volume in pod_of(workload)["volumes"]:
+        for source in volume.get("projected", {}).get("sources", []):
+            yield from ((source["secret"]["name"], item["key"]) for item in source.get("secret", {}).get("items", []))
+
+
+def prometheus_finds_everybody(chart: Rendered) -> Iterator[str]:
+    """The monitor chooses the Services of all processes, at a port that they have."""
+    for one in chart.of("ServiceMonitor"):
+        found = [service for service in chart.of("Service") if selects(one["spec"]["selector"], service["metadata"]["labels"])]
+        if len(found) != len(_PROCESSES):
+            yield f"{name_of(one)} finds {len(found)} of {len(_PROCESSES)}"
+        ports = {port["name"] for service in found for port in service["spec"]["ports"]}
+        yield from (f"{name_of(one)} asks no port" for end in one["spec"]["endpoints"] if end["port"] not in ports)
+    if bool(chart.of("ServiceMonitor")) != chart.values["serviceMonitor"]["enabled"]:
+        yield "the monitor is there without being wanted, or wanted and not there"
