@@ -13,15 +13,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from joserfc.jwk import KeySet, OKPKey
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
-from contracts.types import Membership, OrganizationId, PersonKind
 from deploy.demo import acts
 from deploy.local.house import ROOT
-from services.chassis import clock, ids
 from services.chassis.web.auth import COOKIE, STEP_UP_COOKIE
-from services.chassis.web.tokens import SessionClaims, make_session
 from tests.support.house import ALDER, BIRCH, Family, Person, World
 from tests.support.receiver import Receiver
 
@@ -243,15 +239,17 @@ async def test_p11_no_page_asks_anything_elsewhere_and_each_fits_a_phone(
 async def test_p9_a_recipients_reader_sees_what_arrived_and_opens_it(
     world: World, college: Receiver, browser: Browser
 ) -> None:
-    """No way leads to a reader's account yet: the session is made with identity's own key."""
     idle = await world.recruit("Readers College")
     idle.mood = "idle"
     family, request_id = await asked(world, idle)
     await acts.sign(family.signer, request_id)
     await world.until_stage(family, request_id, "available")
-    reader = await somebody(browser, world)
-    await reader.page.context.add_cookies([reader_cookie(world, idle)])
-    await reader.open("/delivery/")
+    operator = await signed_in(browser, world, world.operator)
+    token = await let_in(operator, idle)
+    reader = await signed_in(browser, world, Person(world.web, world.house.public_url, "Nora", way_in=token))
+    await reader.picture("recipient-0-signed-in")
+    await reader.page.click("main a[href='/delivery/']")
+    await reader.page.wait_for_url("**/delivery/")
     await reader.picture("recipient-1-arrived")
     delivery = await idle.delivery_of(request_id)
     assert delivery is not None
@@ -270,28 +268,22 @@ async def test_p9_a_recipients_reader_sees_what_arrived_and_opens_it(
     assert [one for one in reader.complaints if "404" not in one] == []
 
 
-def reader_cookie(world: World, recipient: Receiver) -> Any:
-    """A session of somebody who reads for this recipient."""
-    raw = (world.house.folder / "keys" / "identity" / "identity.private.jwks.json").read_text()
-    key = KeySet.import_key_set(json.loads(raw)).keys[0]
-    assert isinstance(key, OKPKey)
-    now = int(clock.now().timestamp())
-    place = Membership(kind=PersonKind.READER, organization_id=OrganizationId(recipient.organization_id))
-    claims = SessionClaims(
-        sub=ids.new("per"),
-        iat=now,
-        exp=now + 600,
-        jti=ids.new("ses"),
-        memberships=(place,),
-        csrf=ids.new("csrf"),
-        name="R",
-    )
-    return {
-        "name": COOKIE,
-        "value": make_session(claims, key),
-        "url": world.house.public_url.replace("http:", "https:"),
-        "secure": True,
-    }
+async def let_in(operator: Reader, recipient: Receiver) -> str:
+    """The operator lets somebody read for this recipient: the token as the page shows it, once."""
+    page = operator.page
+    await operator.open(f"/identity/recipients/{recipient.organization_id}")
+    await page.fill("input[name=name]", "Nora Feld-Iwamoto")
+    await page.fill("input[name=email]", "nora.feld-iwamoto@readers.example.org")
+    await operator.picture("operator-recipient-1-nobody")
+    await page.click("form[action$='/readers'] button")
+    token = await page.inner_text("main code")
+    await operator.picture("operator-recipient-2-let-in")
+    await operator.open(f"/identity/recipients/{recipient.organization_id}")
+    await page.click("main a[href$='/account']")
+    await page.wait_for_url("**/account")
+    await operator.picture("operator-recipient-3-account")
+    assert operator.complaints == []
+    return token
 
 
 async def cookies(context: BrowserContext) -> dict[str, Any]:
