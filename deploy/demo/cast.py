@@ -85,6 +85,8 @@ class Person(Caller):
     """A person with an authenticator."""
 
     person_id: str = ""
+    role: str = ""
+    """What this person is, for the start page, where the name does not tell."""
     way_in: str = field(default="", repr=False)
     """The token this person signs in with; for the start page of a house that stays up."""
     secret: str = field(default="", repr=False)
@@ -129,7 +131,7 @@ class Company:
         self._web = web
         self._origin = origin
         self._people: dict[str, Person] = {}
-        self.operator = Person(web, origin, "operator", person_id="per_operator")
+        self.operator = Person(web, origin, "operator", person_id="per_operator", role="operator")
 
     async def start(self, operator_token: str) -> None:
         """The operator comes in with the token that the house drew."""
@@ -145,6 +147,15 @@ class Company:
             await person.come_in(person_id, person.way_in)
             self._people[person_id] = person
         return self._people[person_id]
+
+    async def reader(self, recipient: tuple[str, str], name: str, email: str) -> Person:
+        """Somebody whom the operator lets read for a recipient (its id, its name). The first token signs in once only."""
+        organization_id, organization = recipient
+        path = f"/identity/organizations/{organization_id}/readers"
+        made = await self.operator.post(path, {"name": name, "email": email})
+        reader = await self.person(made["person_id"], name)
+        reader.role = f"reader of {organization}"
+        return reader
 
     def program(self, name: str) -> Caller:
         return Caller(self._web, self._origin, name)

@@ -38,6 +38,8 @@ from services.chassis.kafka.access import KafkaAccess
 # In a log file the tables need more room than the 80 columns that are assumed there.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 132)
 PROGRAMS = (WESTMARCH, LANTERN, ORRERY)
+READER = ("Imogen Thackeray", "imogen.thackeray@westmarch.example.org")
+"""Reads for Westmarch College."""
 
 
 async def tell(folder: Path, *, keep: bool) -> int:
@@ -84,6 +86,7 @@ async def _play(house: House, since: float) -> bool:
             await _ledger(stage)
             await _trace(house, stage)
             good = _table(stage) and forged
+            await company.reader((setting.recipients[WESTMARCH], NAMES[WESTMARCH]), *READER)
         _write_start(house, company)
     took = clock.seconds() - since
     console.print(
@@ -246,7 +249,7 @@ def _write_start(house: House, company: Company) -> None:
     people = [
         {
             "name": person.name,
-            "role": "operator" if person is company.operator else "",
+            "role": person.role,
             "sign_in": [f"token: {person.way_in}", *([f"authenticator: {person.secret}"] if person.secret else [])],
             "href": "/identity/sign-in",
         }

@@ -60,6 +60,9 @@ async def cast(world: World, college: Receiver, scholarship: Receiver) -> Cast:
     other = await world.family(BIRCH)
     strangers: dict[str, Caller] = {
         "another recipient": await scholarship.program(),
+        "another recipient's reader": await world.company.reader(
+            (scholarship.organization_id, "Lantern Scholars Fund"), "Wren Adair", "wren.adair@lantern.example.org"
+        ),
         "another school's registrar": await world.registrar(BIRCH, 3),
         "another school's administrator": await world.person("bi-ad-05"),
         "another family's guardian": other.signer,
