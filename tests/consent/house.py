@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwk import OKPKey
 
 from contracts.types import Membership, OrganizationId, PersonId, PersonKind, SealedValue
 from services.chassis import clock, ids
@@ -49,20 +49,11 @@ from tests.consent.build import (
     the_house,
 )
 from tests.support.person_keys import MemoryPersonKeys
+from tests.support.public_keys import PublicKeys
 
 ORIGIN = "https://placet.example"
 CSRF = "c" * 43
 IDENTITY = OKPKey.generate_key("Ed25519", {"use": "sig"}, private=True, auto_kid=True)
-
-
-class PublicKeys:
-    """Identity's public keys, as `KeyFile` gives them."""
-
-    def __init__(self, key: OKPKey = IDENTITY) -> None:
-        self._set = KeySet([OKPKey.import_key(key.as_dict(private=False))])
-
-    def keys(self) -> KeySet:
-        return self._set
 
 
 def _at(kind: PersonKind, organization: OrganizationId = SCHOOL) -> tuple[Membership, ...]:
@@ -116,7 +107,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.store = a_store(*self.states)
-        auth = Auth(PublicKeys(), public_url=ORIGIN)
+        auth = Auth(PublicKeys(IDENTITY), public_url=ORIGIN)
         self.questions = Questions(self.store)
         self.work = Work(self.store, SHELVES)
         desk = Desk(Handlers(self.work, sign_grant), self.questions, auth)

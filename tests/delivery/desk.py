@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import orjson
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwk import OKPKey
 
 from contracts.types import Membership, OrganizationId, OrganizationKind, PersonKind
 from services.chassis import clock
@@ -34,6 +34,7 @@ from tests.delivery.scene import (
     watermarks_passed,
 )
 from tests.delivery.sealed import Sealed, own_key
+from tests.support.public_keys import PublicKeys
 
 SESSION_KEY = OKPKey.generate_key("Ed25519", {"use": "sig"}, private=True, auto_kid=True)
 CSRF = "c" * 43
@@ -48,11 +49,6 @@ PEOPLE = {
 }
 
 
-class SessionKeys:
-    def keys(self) -> KeySet:
-        return KeySet([OKPKey.import_key(SESSION_KEY.as_dict(private=False))])
-
-
 class Counter:
     """A delivery's desk with one delivery that can be opened, and a client for each kind of person."""
 
@@ -60,7 +56,7 @@ class Counter:
         self.house = house
         self.sealed = sealed
         own = own_key(folder)
-        keys = SessionKeys()
+        keys = PublicKeys(SESSION_KEY)
         self._keys = keys
         desk = Desk(
             Handlers(house.work),

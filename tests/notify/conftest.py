@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwk import OKPKey
 
 from contracts.types import Membership, PersonId, PersonKind
 from services.chassis import clock
@@ -17,19 +17,12 @@ from services.notify.api.desk import Desk
 from services.notify.handlers import Handlers
 from services.notify.store import Questions
 from tests.support.notices import SCHOOL, Town, heard, opened
+from tests.support.public_keys import PublicKeys
 
 ORIGIN = "https://placet.example"
 CSRF = "c" * 43
 
 SignIn = Callable[..., dict[str, str]]
-
-
-class _Keys:
-    def __init__(self, key: OKPKey) -> None:
-        self._set = KeySet([OKPKey.import_key(key.as_dict(private=False))])
-
-    def keys(self) -> KeySet:
-        return self._set
 
 
 @pytest.fixture
@@ -49,7 +42,7 @@ def key() -> OKPKey:
 async def client(town: Town, key: OKPKey) -> AsyncIterator[httpx.AsyncClient]:
     questions = Questions(town.store)
     desk = Desk(Handlers(town.work, questions), questions, town.keys)
-    auth = Auth(_Keys(key), public_url=ORIGIN)
+    auth = Auth(PublicKeys(key), public_url=ORIGIN)
     routers = [api.routes(desk), pages.routes(desk)]
     app = http.build("notify", routers=routers, health=Health(), auth=auth, public_url=ORIGIN)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=ORIGIN) as client:

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import orjson
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwk import OKPKey
 
 from contracts.types import Membership, OrganizationId, PersonId, PersonKind
 from services.chassis import clock
@@ -23,6 +23,7 @@ from services.chassis.web.tokens import (
 from services.records import api, pages
 from services.records.api.desk import SEAL, Desk
 from tests.records.world import OTHER_SCHOOL, REGISTRAR, SCHOOL, World
+from tests.support.public_keys import PublicKeys
 
 ORIGIN = "https://placet.example"
 WHO: dict[str, tuple[PersonId, tuple[Membership, ...]]] = {
@@ -42,21 +43,13 @@ WHO: dict[str, tuple[PersonId, tuple[Membership, ...]]] = {
 }
 
 
-class _Public:
-    def __init__(self, key: OKPKey) -> None:
-        self._set = KeySet([OKPKey.import_key(key.as_dict(private=False))])
-
-    def keys(self) -> KeySet:
-        return self._set
-
-
 class House:
     """The app over a world, and clients for the people around it."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.key = OKPKey.generate_key("Ed25519", auto_kid=True)
-        auth = Auth(_Public(self.key), public_url=ORIGIN)
+        auth = Auth(PublicKeys(self.key), public_url=ORIGIN)
         self.desk = Desk(
             questions=world.questions,
             auth=auth,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from joserfc.jwk import KeySet, OKPKey, RSAKey
+from joserfc.jwk import OKPKey, RSAKey
 
 from contracts import grant
 from contracts.consent.v1 import ConsentApproved, ConsentOpened, ConsentRevoked
@@ -367,10 +367,6 @@ class World:
 
     def bodies(self, kind: str) -> list[dict[str, Any]]:
         return [orjson.loads(row["body"]) for row in self.store.outbox if row["type"] == kind]
-
-
-def public_set(*keys: OKPKey) -> KeySet:
-    return KeySet([OKPKey.import_key(key.as_dict(private=False)) for key in keys])
 
 
 def decided(outcomes: Sequence[Any]) -> list[bool]:

@@ -6,27 +6,18 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
-from joserfc.jwk import KeySet, OKPKey
+from joserfc.jwk import OKPKey
 
 from contracts.types import Membership, OrganizationId, PersonKind
 from services.chassis.web import http
 from services.chassis.web.auth import COOKIE, Auth
 from services.chassis.web.health import Health
 from services.chassis.web.tokens import SessionClaims, make_session
+from tests.support.public_keys import PublicKeys
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
 ORIGIN = "https://placet.example"
-
-
-class Keys:
-    """Public keys as `KeyFile` gives them."""
-
-    def __init__(self, *keys: OKPKey) -> None:
-        self.set = KeySet([OKPKey.import_key(key.as_dict(private=False)) for key in keys])
-
-    def keys(self) -> KeySet:
-        return self.set
 
 
 def make_key() -> OKPKey:
@@ -53,7 +44,7 @@ def claims() -> SessionClaims:
 
 @pytest.fixture
 def auth(key: OKPKey) -> Auth:
-    return Auth(Keys(key), public_url=ORIGIN, now=lambda: NOW)
+    return Auth(PublicKeys(key), public_url=ORIGIN, now=lambda: NOW)
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ from services.chassis.web.auth import (
 )
 from services.chassis.web.health import Health
 from services.chassis.web.tokens import SessionClaims, SubjectKind
-from tests.chassis.web.conftest import NOW, ORIGIN, Keys, client_of, make_key
+from tests.chassis.web.conftest import NOW, ORIGIN, client_of, make_key
+from tests.support.public_keys import PublicKeys
 
 Serve = Callable[..., httpx.AsyncClient]
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -195,7 +196,7 @@ async def test_the_right_is_asked_before_the_body_is_judged(client: httpx.AsyncC
 async def test_a_new_key_file_is_believed_at_once_and_an_old_key_no_longer(
     key: OKPKey, claims: SessionClaims, health: Health
 ) -> None:
-    keys = Keys(key)
+    keys = PublicKeys(key)
     router = APIRouter()
 
     @router.get("/mine", dependencies=[signed_in()])
@@ -213,7 +214,7 @@ async def test_a_new_key_file_is_believed_at_once_and_an_old_key_no_longer(
     old = {"cookie": f"{COOKIE}={make_session(claims, key)}"}
     assert (await client.get("/toy/mine", headers=old)).status_code == 200
     new = make_key()
-    keys.set = Keys(new).set
+    keys.set = PublicKeys(new).set
     assert (await client.get("/toy/mine", headers=old)).status_code == 401
     fresh = {"cookie": f"{COOKIE}={make_session(claims, new)}"}
     assert (await client.get("/toy/mine", headers=fresh)).status_code == 200
@@ -221,7 +222,7 @@ async def test_a_new_key_file_is_believed_at_once_and_an_old_key_no_longer(
 
 def test_a_remembered_session_ends_when_it_says(key: OKPKey, claims: SessionClaims) -> None:
     moment = [NOW]
-    auth = Auth(Keys(key), public_url=ORIGIN, now=lambda: moment[0])
+    auth = Auth(PublicKeys(key), public_url=ORIGIN, now=lambda: moment[0])
     request = Request({"type": "http", "headers": [(b"cookie", f"{COOKIE}={make_session(claims, key)}".encode())]})
     assert auth.identify(request) is not None
     moment[0] = NOW.replace(hour=13)

@@ -21,8 +21,8 @@ from services.chassis.web.auth import COOKIE, Auth, anyone, make_session, set_se
 from services.chassis.web.health import Health
 from services.chassis.web.pages import Pages, render
 from services.chassis.web.tokens import SessionClaims
-from tests.chassis.web.conftest import Keys
 from tests.chassis.web.test_pages import SAMPLE, sample_values
+from tests.support.public_keys import PublicKeys
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -62,7 +62,9 @@ async def site(key: OKPKey, claims: SessionClaims, health: Health) -> AsyncItera
     async def sign() -> dict[str, str]:
         return {"signed": "yes"}
 
-    app = http.build("toy", routers=[router], health=health, auth=Auth(Keys(key), public_url=origin), public_url=origin)
+    app = http.build(
+        "toy", routers=[router], health=health, auth=Auth(PublicKeys(key), public_url=origin), public_url=origin
+    )
     app.state.pages = Pages("toy", SAMPLE)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))

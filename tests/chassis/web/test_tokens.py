@@ -23,17 +23,18 @@ from services.chassis.web.tokens import (
     make_step_up,
     read_session,
 )
-from tests.chassis.web.conftest import NOW, SECONDS, Keys, make_key
+from tests.chassis.web.conftest import NOW, SECONDS, make_key
+from tests.support.public_keys import PublicKeys
 
 DIGEST = "sha256:" + "a" * 64
 
 
 def test_a_session_is_read_back_as_it_was_made(key: OKPKey, claims: SessionClaims) -> None:
-    assert read_session(make_session(claims, key), Keys(key).set, typ=SESSION, now=NOW) == claims
+    assert read_session(make_session(claims, key), PublicKeys(key).set, typ=SESSION, now=NOW) == claims
 
 
 def test_an_access_token_names_nobody(key: OKPKey, claims: SessionClaims) -> None:
-    read = read_session(make_access(claims, key), Keys(key).set, typ=ACCESS, now=NOW)
+    read = read_session(make_access(claims, key), PublicKeys(key).set, typ=ACCESS, now=NOW)
     assert (read.name, read.csrf, read.sub) == ("", "", claims.sub)
 
 
@@ -67,7 +68,7 @@ def test_what_is_not_signed_by_a_configured_key_proves_nothing(key: OKPKey, clai
         "a header that is a list": urlsafe_b64encode(b"[]").decode() + f".{body}.{signature}",
         "too long": good + "A" * 4000,
     }
-    keys = Keys(key).set
+    keys = PublicKeys(key).set
     for what, token in wrong.items():
         with pytest.raises(TokenInvalid) as why:
             read_session(token, keys, typ=SESSION, now=NOW)
@@ -90,11 +91,11 @@ def test_what_is_not_signed_by_a_configured_key_proves_nothing(key: OKPKey, clai
 def test_issuer_audience_and_time_are_checked(key: OKPKey, claims: SessionClaims, change: dict[str, object]) -> None:
     token = make_session(claims.model_copy(update=change), key)
     with pytest.raises(TokenInvalid):
-        read_session(token, Keys(key).set, typ=SESSION, now=NOW)
+        read_session(token, PublicKeys(key).set, typ=SESSION, now=NOW)
 
 
 def test_a_token_of_one_type_is_no_token_of_another(key: OKPKey, claims: SessionClaims) -> None:
-    keys = Keys(key).set
+    keys = PublicKeys(key).set
     with pytest.raises(TokenInvalid):
         read_session(make_session(claims, key), keys, typ=ACCESS, now=NOW)
     with pytest.raises(TokenInvalid):
@@ -129,7 +130,7 @@ def confirmed(**change: object) -> StepUpClaims:
 
 def check(key: OKPKey, token: str | None, caller: Caller, **change: object) -> StepUp | Refusal:
     asked = {"act": "consent.approve", "on": "req_1", "digest": DIGEST, "now": NOW, **change}
-    return step_up(token, caller=caller, keys=Keys(key).set, **asked)  # type: ignore[arg-type]
+    return step_up(token, caller=caller, keys=PublicKeys(key).set, **asked)  # type: ignore[arg-type]
 
 
 def test_a_step_up_holds_for_its_person_act_object_and_bytes(key: OKPKey, claims: SessionClaims) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -225,6 +224,3 @@ def an_export(rows: int = 6) -> Export:
     for number in range(1, rows + 1):
         made.disclose(number)
     return made
-
-
-Bend = Callable[[Export], None]
