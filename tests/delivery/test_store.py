@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.types import OrganizationId
+from contracts.types import OrganizationId, PersonId
 from deploy.local.mongo import Mongo
 from services.chassis.store.mongo import MongoStore
 from services.chassis.store.work import Store
@@ -201,6 +201,7 @@ async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: Mon
         questions.unread(),
         questions.endpoint_classes(),
         questions.waiting_by_class(),
+        questions.reader(PersonId("per_reader")),
     )
 
 
