@@ -31,6 +31,7 @@ from deploy.local.principals import group
 from services.chassis import clock
 from services.chassis.kafka.access import KafkaAccess, Trouble, diagnose
 from services.chassis.store.aside import AsideState
+from services.chassis.store.mongo import UNTRUSTED
 from services.chassis.store.shelf import ASIDE, OUTBOX
 
 _PATIENCE = 5.0
@@ -177,6 +178,11 @@ async def look_at_replica(access: Access, root_uri: str | None) -> Replica:
             )
         return Replica(f"MongoDB at {host} answers with an error ({why.code}): see its log")
     except PyMongoError as why:
+        if UNTRUSTED in str(why):
+            return Replica(
+                f"MongoDB at {host} answers, but its certificate is not signed by an authority that this machine trusts, or "
+                "names another host: check tlsCAFile in its address; a house makes its own at `placet up`"
+            )
         return Replica(
             f"MongoDB is down: nobody answers at {host} ({type(why).__name__}); start it, or check the address"
         )

@@ -34,12 +34,12 @@ T = TypeVar("T")
 
 TIMEOUT_MS = 10_000
 """What one transaction with all its retries may take. Half of the time a worker has to drain."""
+UNTRUSTED = "certificate verify failed"
+"""OpenSSL's words in what the driver raises: there is no class or code that says so."""
 POOL = 16
 """Connections a process holds at the most: two cores can't use more (measured)."""
 _TRIES = 5
 _DUPLICATE = 11_000
-_CERTIFICATE = "certificate verify failed"
-"""OpenSSL's words, kept by Python and by the driver: there is no class or code that says so."""
 _MAJORITY = WriteConcern("majority", j=True)
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
@@ -70,7 +70,7 @@ def not_now() -> Any:
     try:
         yield
     except (ConnectionFailure, NetworkTimeout, ExecutionTimeout, WTimeoutError) as why:
-        if _CERTIFICATE in str(why):
+        if UNTRUSTED in str(why):
             raise Untrusted(
                 "the database's certificate is not signed by an authority that this process trusts"
             ) from why

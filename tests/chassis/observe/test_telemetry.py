@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from services.chassis.observe import telemetry
 
@@ -111,6 +112,7 @@ def test_a_bucket_shows_the_trace_of_its_newest_value_to_who_can_read_it() -> No
     lines = told.decode().splitlines()
     examples = {line.split("le=")[1].split('"')[1]: line.partition(" # ")[2] for line in lines if "# {" in line}
     assert kind.startswith("application/openmetrics-text")
+    assert {family.name for family in text_string_to_metric_families(told.decode())} == {"toy_took_seconds"}
     assert lines[-1] == "# EOF"
     assert sorted(examples) == ["+Inf", "0.01", "1.0"]
     assert examples["1.0"].startswith(f'{{trace_id="{PARENT[3:35]}"}} 0.5 ')

@@ -31,6 +31,7 @@ from deploy.cli.doctor import examine
 from deploy.local import fetch
 from deploy.local.house import House
 from deploy.local.kafka import client_settings
+from deploy.local.tls import write_certificate
 from services.chassis import clock
 from tests.deploy.local.conftest import dummy_house
 from tests.deploy.local.wire import KafkaUser
@@ -86,6 +87,17 @@ async def test_in_a_good_house_nothing_is_broken(house: House):
     assert await broken(house) == []
     said = [line for _, lines in await examine(house.folder) for line in lines]
     assert {line.what for line in said if line.mark is Mark.UNASKED} == {"packages"}
+
+
+async def test_mongodb_with_a_certificate_of_another_authority(house: House, tmp_path: Path):
+    path = house.folder / "mongo" / "ca.pem"
+    kept = path.read_bytes()
+    path.write_bytes(write_certificate(tmp_path)[1].read_bytes())
+    try:
+        (only,) = await broken(house)
+    finally:
+        path.write_bytes(kept)
+    assert "answers, but its certificate is not signed by an authority that this machine trusts" in only
 
 
 async def test_wrong_kafka_password(house: House):
