@@ -31,36 +31,39 @@ def ours(labels: Mapping[str, str]) -> End:
 def end_of(peer: Document) -> End:
     """Somebody whom a peer of a policy describes: what values call the place of MongoDB, or of the front door."""
     if "ipBlock" in peer:
-        return End(address=str(ipaddress.ip_network(peer["ipBlock"]["cidr"])[1 if "/32" not in peer["ipBlock"]["cidr"] else 0]))
+        return End(
+            address=str(ipaddress.ip_network(peer["ipBlock"]["cidr"])[1 if "/32" not in peer["ipBlock"]["cidr"] else 0])
+        )
     namespace = peer.get("namespaceSelector", {}).get("matchLabels", {"kubernetes.io/metadata.name": NAMESPACE})
     return End(peer.get("podSelector", {}).get("matchLabels", {}), namespace)
 
 
 def may_leave(policies: Iterable[Document], pod: End, to: End, port: int, protocol: str = "TCP") -> bool:
     """Whether a pod of the release's namespace may open this connection."""
-    return _allowed(policies, "Egress", pod, to, port, protocol)
+    rules = _rules(policies, "Egress", pod)
+    return rules is None or any(_rule_allows(rule, "to", to, port, protocol) for rule in rules)
 
 
 def may_enter(policies: Iterable[Document], pod: End, source: End, port: int, protocol: str = "TCP") -> bool:
     """Whether a pod of the release's namespace may be reached by this connection."""
-    return _allowed(policies, "Ingress", pod, source, port, protocol)
+    rules = _rules(policies, "Ingress", pod)
+    return rules is None or any(_rule_allows(rule, "from", source, port, protocol) for rule in rules)
 
 
-def _allowed(policies: Iterable[Document], way: str, pod: End, other: End, port: int, protocol: str) -> bool:
+def _rules(policies: Iterable[Document], way: str, pod: End) -> list[Document] | None:
+    """What a pod may do in a direction; None when it is open, for nobody speaks of it."""
     choosing = [
         policy["spec"]
         for policy in policies
         if way in policy["spec"]["policyTypes"] and selects(policy["spec"]["podSelector"], pod.labels)
     ]
     if not choosing:
-        return True
-    rules = [rule for spec in choosing for rule in spec.get(way.lower(), [])]
-    return any(_rule_allows(rule, way, other, port, protocol) for rule in rules)
+        return None
+    return [rule for spec in choosing for rule in spec.get(way.lower(), [])]
 
 
-def _rule_allows(rule: Document, way: str, other: End, port: int, protocol: str) -> bool:
-    peers = rule.get("to" if way == "Egress" else "from", [])
-    ports = rule.get("ports", [])
+def _rule_allows(rule: Document, ends: str, other: End, port: int, protocol: str) -> bool:
+    peers, ports = rule.get(ends, []), rule.get("ports", [])
     at_port = not ports or any(_is_port(one, port, protocol) for one in ports)
     return at_port and (not peers or any(_is_peer(peer, other) for peer in peers))
 
@@ -68,8 +71,10 @@ def _rule_allows(rule: Document, way: str, other: End, port: int, protocol: str)
 def _is_port(allowed: Document, port: int, protocol: str) -> bool:
     if allowed.get("protocol", "TCP") != protocol:
         return False
-    first = allowed.get("port")
-    return first is None or first <= port <= allowed.get("endPort", first)
+    if "port" not in allowed:
+        return True
+    first: int = allowed["port"]
+    return first <= port <= int(allowed.get("endPort", first))
 
 
 def _is_peer(peer: Document, other: End) -> bool:
@@ -112,10 +117,12 @@ def places(chart: Rendered) -> dict[str, tuple[End, int, str]]:
         for name in ("mongodb", "kafka", "vault", "mail", "kms", "otlp")
         if told[name]["peers"]
     }
+    known |= {f"{name} at another port": (end, 4_444, "TCP") for name, (end, _, _) in known.items()}
     return {
         **known,
         "dns": (end_of(told["dns"][0]), 53, "UDP"),
         "dns over TCP": (end_of(told["dns"][0]), 53, "TCP"),
+        "dns at another port": (end_of(told["dns"][0]), 9_153, "TCP"),
         "internet": (End(address="93.184.216.34"), 443, "TCP"),
         "internet over IPv6": (End(address="2606:2800:220:1::1"), 443, "TCP"),
         "internet in clear": (End(address="93.184.216.34"), 80, "TCP"),

@@ -27,12 +27,16 @@ def one_deployment_for_each_process(chart: Rendered) -> Iterator[str]:
     """Every service in every role, and nothing else that runs for ever: no broker, no database comes along."""
     found = Counter(component_of(one) for one in chart.of("Deployment"))
     yield from (f"{name} runs {found[name]} times" for name in _PROCESSES | found.keys() if found[name] != 1)
-    yield from (f"{name_of(one)} is no process of ours" for kind in ("StatefulSet", "DaemonSet", "Pod", "Kafka") for one in chart.of(kind))
+    yield from (
+        f"{name_of(one)} is no process of ours"
+        for kind in ("StatefulSet", "DaemonSet", "Pod", "Kafka")
+        for one in chart.of(kind)
+    )
     for one in chart.of("Deployment"):
         service, role = _PROCESSES.get(component_of(one), ("", ""))
-        (container,) = containers_of(one)
-        if [*container["command"], *container["args"]] != ["python", "-m", f"services.{service}", role]:
-            yield f"{name_of(one)} does not run services.{service} as {role}"
+        commands = [[*container.get("command", []), *container.get("args", [])] for container in containers_of(one)]
+        if commands != [["python", "-m", f"services.{service}", role]]:
+            yield f"{name_of(one)} runs something else than services.{service} as {role}"
 
 
 def labels_choose_their_own(chart: Rendered) -> Iterator[str]:
@@ -49,13 +53,19 @@ def services_lead_somewhere(chart: Rendered) -> Iterator[str]:
     """Each Service chooses the pods of one Deployment, at a port that they have; each Deployment has one."""
     led: Counter[str] = Counter()
     for one in chart.of("Service"):
-        chosen = [other for other in chart.of("Deployment") if selects({"matchLabels": one["spec"]["selector"]}, labels_of(other))]
+        chosen = [
+            other
+            for other in chart.of("Deployment")
+            if selects({"matchLabels": one["spec"]["selector"]}, labels_of(other))
+        ]
         if len(chosen) != 1:
             yield f"{name_of(one)} chooses {len(chosen)} Deployments"
             continue
         led[component_of(chosen[0])] += 1
         ports = {port["name"] for container in containers_of(chosen[0]) for port in container["ports"]}
-        yield from (f"{name_of(one)} leads to no port" for port in one["spec"]["ports"] if port["targetPort"] not in ports)
+        yield from (
+            f"{name_of(one)} leads to no port" for port in one["spec"]["ports"] if port["targetPort"] not in ports
+        )
         if one["spec"].get("type", "ClusterIP") != "ClusterIP":
             yield f"{name_of(one)} is a door of its own to the outside"
     yield from (f"{name} has {led[name]} Services" for name in _PROCESSES if led[name] != 1)
@@ -64,7 +74,11 @@ def services_lead_somewhere(chart: Rendered) -> Iterator[str]:
 def one_copy_at_a_time_may_go(chart: Rendered) -> Iterator[str]:
     """Each Deployment has one budget: a drain takes one copy, and never none for ever."""
     for one in chart.of("Deployment"):
-        budgets = [other["spec"] for other in chart.of("PodDisruptionBudget") if selects(other["spec"]["selector"], labels_of(one))]
+        budgets = [
+            other["spec"]
+            for other in chart.of("PodDisruptionBudget")
+            if selects(other["spec"]["selector"], labels_of(one))
+        ]
         if [(budget.get("maxUnavailable"), budget.get("minAvailable")) for budget in budgets] != [(1, None)]:
             yield f"{name_of(one)} has no budget of one copy"
         if any(budget.get("unhealthyPodEvictionPolicy") != "AlwaysAllow" for budget in budgets):
@@ -108,27 +122,30 @@ def keys_are_held_by_who_reads_them(chart: Rendered) -> Iterator[str]:
     holders: dict[str, set[str]] = {}
     for one in chart.of("Deployment"):
         service, role = _PROCESSES[component_of(one)]
-        found: list[str] = []
-        volumes = {volume["name"]: volume for volume in pod_of(one).get("volumes", [])}
-        mounted = [mount["name"] for container in containers_of(one) for mount in container["volumeMounts"]
-                   if mount["mountPath"] == "/etc/placet/keys"]  # fmt: skip
-        for name in mounted:
-            for source in volumes[name]["projected"]["sources"]:
-                kind = "configMap" if "configMap" in source else "secret"
-                for item in source[kind]["items"]:
-                    found.append(item["path"])
-                    if (".public." in item["path"]) != (kind == "configMap"):
-                        yield f"{name_of(one)} takes {item['path']} from a {kind}"
-                    if kind == "configMap" and not source[kind]["name"].endswith(PUBLIC_KEYS):
-                        yield f"{name_of(one)} takes {item['path']} from {source[kind]['name']}"
-                    holders.setdefault(source[kind]["name"], set()).add(item["path"])
-            if volumes[name]["projected"].get("defaultMode") != 0o440:
+        found = list(_keys_of(one))
+        if sorted(name for name, _, _ in found) != list(key_files(service, role)):
+            yield f"{name_of(one)} holds {[name for name, _, _ in found]}, and reads {key_files(service, role)}"
+        for name, kind, source in found:
+            holders.setdefault(source, set()).add(name)
+            public = ".public." in name
+            if public != (kind == "configMap") or public != source.endswith(PUBLIC_KEYS):
+                yield f"{name_of(one)} takes {name} from the {kind} {source}"
+        for volume in pod_of(one)["volumes"]:
+            if volume.get("projected", {}).get("defaultMode", 0o440) != 0o440:
                 yield f"{name_of(one)}: others than its group may read its keys"
-        if sorted(found) != sorted(key_files(service, role)):
-            yield f"{name_of(one)} holds {sorted(found)}, and reads {sorted(key_files(service, role))}"
-    for secret, files in holders.items():
-        if len(files) > 1 and not secret.endswith(PUBLIC_KEYS):
-            yield f"{secret} holds {sorted(files)}: who is given one has the other"
+    for source, files in holders.items():
+        if len(files) > 1 and not source.endswith(PUBLIC_KEYS):
+            yield f"{source} holds {sorted(files)}: who is given one has the other"
+
+
+def _keys_of(one: Document) -> Iterator[tuple[str, str, str]]:
+    """The files in a process's keys folder, each with the kind and the name of what it comes from."""
+    mounts = [mount for container in containers_of(one) for mount in container.get("volumeMounts", [])]
+    mounted = {mount["name"] for mount in mounts if mount["mountPath"] == "/etc/placet/keys"}
+    for volume in pod_of(one)["volumes"]:
+        for source in volume["projected"]["sources"] if volume["name"] in mounted else []:
+            for kind, taken in source.items():
+                yield from ((item["path"], kind, taken["name"]) for item in taken.get("items", []))
 
 
 def topics_are_the_contracts(chart: Rendered) -> Iterator[str]:
@@ -141,7 +158,10 @@ def topics_are_the_contracts(chart: Rendered) -> Iterator[str]:
     for topic in TOPICS:
         spec = found.get(topic.name, {"config": {}})
         config = spec["config"]
-        if spec.get("partitions") != topic.partitions or config.get("retention.ms") != topic.retention_days * 86_400_000:
+        if (
+            spec.get("partitions") != topic.partitions
+            or config.get("retention.ms") != topic.retention_days * 86_400_000
+        ):
             yield f"topic {topic.name} has other partitions or retention than the contracts"
         if not 2 <= config.get("min.insync.replicas", 1) < spec.get("replicas", 1):
             yield f"topic {topic.name}: an acknowledged record may be lost, or one broker stops all"
@@ -162,9 +182,14 @@ def rights_at_kafka_are_the_table(chart: Rendered) -> Iterator[str]:
         for acl in one["spec"]["authorization"]["acls"]
         for operation in acl["operations"]
     }
-    wanted = {(acl.principal, acl.resource, acl.name, acl.operation.title().replace("_", "").replace("configs", "Configs")) for acl in kafka_acls()}
+    wanted = {
+        (acl.principal, acl.resource, acl.name, acl.operation.title().replace("_", "").replace("configs", "Configs"))
+        for acl in kafka_acls()
+    }
     yield from (f"{one} is in one of the two only" for one in sorted(given ^ wanted))
-    writers = {user for user, kind, name, operation in given if name == "consent.requests" and operation in {"Write", "All"}}
+    writers = {
+        user for user, kind, name, operation in given if name == "consent.requests" and operation in {"Write", "All"}
+    }
     if writers != {"consent-relay"}:
         yield f"approvals are written by {sorted(writers)}"
     if {one["metadata"]["name"] for one in chart.of("KafkaUser")} != set(kafka_users()):
@@ -224,7 +249,9 @@ def one_origin_leads_to_each_service(chart: Rendered) -> Iterator[str]:
         }
         if led != wanted:
             yield f"{name_of(one)} leads to {led}"
-    expected = {kind for kind, key in (("Ingress", "ingress"), ("HTTPRoute", "gateway")) if chart.values[key]["enabled"]}
+    expected = {
+        kind for kind, key in (("Ingress", "ingress"), ("HTTPRoute", "gateway")) if chart.values[key]["enabled"]
+    }
     if {one["kind"] for one, _, _ in doors} != expected:
         yield f"the doors are not {sorted(expected)}"
     for one in chart.of("Certificate"):
@@ -236,8 +263,12 @@ def one_origin_leads_to_each_service(chart: Rendered) -> Iterator[str]:
 def _ways_of(door: Document) -> tuple[list[str], dict[str, str]]:
     spec = door["spec"]
     if door["kind"] == "Ingress":
-        ways = {path["path"]: path["backend"]["service"]["name"] for rule in spec["rules"] for path in rule["http"]["paths"]}
-        hosts = {rule["host"] for rule in spec["rules"]} | {host for tls in spec.get("tls", [{}]) for host in tls.get("hosts", ["in clear"])}
+        ways = {
+            path["path"]: path["backend"]["service"]["name"] for rule in spec["rules"] for path in rule["http"]["paths"]
+        }
+        hosts = {rule["host"] for rule in spec["rules"]} | {
+            host for tls in spec.get("tls", [{}]) for host in tls.get("hosts", ["in clear"])
+        }
         return sorted(hosts), ways
     leading = [rule for rule in spec["rules"] if "backendRefs" in rule]
     return spec["hostnames"], {rule["matches"][0]["path"]["value"]: rule["backendRefs"][0]["name"] for rule in leading}
@@ -250,7 +281,7 @@ def jobs_come_first_and_in_order(chart: Rendered) -> Iterator[str]:
     jobs = sorted(chart.of("Job"), key=_weight)
     if [job["metadata"]["name"].rpartition("-")[2] for job in jobs] != wanted:
         yield f"the Jobs are not {wanted}, in this order"
-    before = [one for kind in ("ServiceAccount", "ExternalSecret") for one in chart.of(kind) if _weight(one) is not None]
+    before = chart.of("ServiceAccount")
     for job in jobs:
         notes = job["metadata"].get("annotations", {})
         if notes.get("helm.sh/hook") != "pre-install,pre-upgrade":
@@ -259,7 +290,9 @@ def jobs_come_first_and_in_order(chart: Rendered) -> Iterator[str]:
             yield f"{name_of(job)} is in the way of the next upgrade"
         if job["spec"].get("backoffLimit") is None or job["spec"].get("activeDeadlineSeconds") is None:
             yield f"{name_of(job)} may go on for ever"
-        if pod_of(job)["serviceAccountName"] not in {one["metadata"]["name"] for one in before if _weight(one) < _weight(job)}:
+        if pod_of(job)["serviceAccountName"] not in {
+            one["metadata"]["name"] for one in before if _weight(one) < _weight(job)
+        }:
             yield f"{name_of(job)} runs before its account is there"
         yield from _users_faults(job)
 
@@ -276,9 +309,9 @@ def _users_faults(job: Document) -> Iterator[str]:
         yield f"{name_of(job)} makes other users than the table has: {sorted(users ^ wanted)}"
 
 
-def _weight(one: Document) -> int | None:
-    weight = one["metadata"].get("annotations", {}).get("helm.sh/hook-weight")
-    return None if weight is None else int(weight)
+def _weight(one: Document) -> int:
+    """A hook's turn. What is no hook comes with the release, after all of them."""
+    return int(one["metadata"].get("annotations", {}).get("helm.sh/hook-weight", 1_000))
 
 
 def secrets_that_are_named_are_there(chart: Rendered) -> Iterator[str]:
@@ -291,7 +324,10 @@ def secrets_that_are_named_are_there(chart: Rendered) -> Iterator[str]:
         told["kafka"]["caSecret"]["name"], told["mongodb"]["caSecret"]["name"],
         told["mongodb"]["roles"]["adminSecret"], told["vault"]["credentials"]["secret"],
     }  # fmt: skip
-    fetched = {one["spec"]["target"]["name"]: {data["secretKey"] for data in one["spec"]["data"]} for one in chart.of("ExternalSecret")}
+    fetched = {
+        one["spec"]["target"]["name"]: {data["secretKey"] for data in one["spec"]["data"]}
+        for one in chart.of("ExternalSecret")
+    }
     for one in chart.workloads():
         for secret, key in _named(one):
             if secret not in others and key not in fetched.get(secret, set()):
@@ -315,7 +351,11 @@ def _named(workload: Document) -> Iterator[tuple[str, str]]:
 def prometheus_finds_everybody(chart: Rendered) -> Iterator[str]:
     """The monitor chooses the Services of all processes, at a port that they have."""
     for one in chart.of("ServiceMonitor"):
-        found = [service for service in chart.of("Service") if selects(one["spec"]["selector"], service["metadata"]["labels"])]
+        found = [
+            service
+            for service in chart.of("Service")
+            if selects(one["spec"]["selector"], service["metadata"]["labels"])
+        ]
         if len(found) != len(_PROCESSES):
             yield f"{name_of(one)} finds {len(found)} of {len(_PROCESSES)}"
         ports = {port["name"] for service in found for port in service["spec"]["ports"]}

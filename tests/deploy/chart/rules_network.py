@@ -11,7 +11,15 @@ _KAFKA = {f"{service}-{role}" for service in SERVICES for role in ("worker", "re
 _VAULT = {"records-api", "records-worker", "delivery-api"}
 _MAIL = {"notify-worker"}
 _INTERNET = {"delivery-worker"}
-_OPENS_VALUES = {"identity-api", "consent-api", "records-api", "records-worker", "delivery-api", "notify-api", "notify-worker"}
+_OPENS_VALUES = {
+    "identity-api",
+    "consent-api",
+    "records-api",
+    "records-worker",
+    "delivery-api",
+    "notify-api",
+    "notify-worker",
+}
 
 
 def everything_is_denied_first(chart: Rendered) -> Iterator[str]:
