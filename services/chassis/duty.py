@@ -3,7 +3,8 @@
 The three beats are decide (a transaction), do (idempotent by the id just decided, many at once, each with a time limit,
 outside of any transaction) and record (a transaction that decides afresh). Invariants, each with a test:
 1. The first beat claims: it moves the due time forward, further than the act may take. Only what it decided is acted
-   on, so two workers never act on one thing, and after a crash it becomes due again by itself.
+   on, so two workers never act on one thing, and after a crash it becomes due again by itself. The transaction that
+   makes a thing may claim it too: then the first beat is over before it begins (`Claimed`).
 2. An act that fails or runs out of time is recorded as failed, or left to become due again. It takes no other down.
 3. One slow act holds up one place of `concurrency`, not the round; an act that waits for its record holds up none.
 """
@@ -24,6 +25,7 @@ from services.chassis.store.work import Failure, Job, NotNow, Outcome, Work
 
 T = TypeVar("T")
 R = TypeVar("R")
+C = TypeVar("C")
 
 SHORTEST, LONGEST = 0.2, 5.0
 """Seconds of pause after something that only time mends; doubled each time in between."""
@@ -162,12 +164,21 @@ class Chore(_Rounds, Generic[T]):
         await self._go_round(once)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """Instead of a job for the first beat: the transaction that made the thing has claimed it, a moment ago."""
+
+    decision: Decision[Any]
+    cause: str
+    trace: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class _Begun(Generic[T]):
     """What the first beat decided."""
 
     thing: T
-    job: Job
+    claim: Job | Claimed
     decision: Decision[Any]
 
 
@@ -176,7 +187,7 @@ class Duty(_Rounds, Generic[T, R]):
 
     `begin` decides and claims; `act` does it, with the decision; `record` says what came of it. `failed` makes the
     record of an act that raised (`TimeoutError` after `timeout` seconds); without it the thing becomes due again.
-    `begin` must move the due time further than `timeout`.
+    `begin` must move the due time further than `timeout`. It may answer that the thing is claimed already.
     """
 
     def __init__(
@@ -184,7 +195,7 @@ class Duty(_Rounds, Generic[T, R]):
         name: str,
         *,
         find_due: FindDue[T],
-        begin: Callable[[T], Job],
+        begin: Callable[[T], Job | Claimed],
         act: Callable[[T, Decision[Any]], Awaitable[R]],
         record: Callable[[T, R], Job],
         failed: Callable[[T, Exception], Job] | None = None,
@@ -220,7 +231,11 @@ class Duty(_Rounds, Generic[T, R]):
         due = await self._find_due(clock.now(), places)
         if not due:
             return False
-        jobs = _begun(self.name, self._begin, due)
+        claims = _begun(self.name, self._begin, due)
+        claimed = [_Begun(thing, claim, claim.decision) for thing, claim in claims if isinstance(claim, Claimed)]
+        # Nobody has to be asked about these, so they don't wait for those that are claimed now.
+        self._act_on(work, claimed)
+        jobs = [(thing, claim) for thing, claim in claims if isinstance(claim, Job)]
         outcomes = await work.carry_out_batch([job for _, job in jobs])
         failpoint("duty.begun")
         begun = [
@@ -228,12 +243,15 @@ class Duty(_Rounds, Generic[T, R]):
             for (thing, job), outcome in zip(jobs, outcomes, strict=True)
             if (decision := _decision(self.name, outcome)) is not None
         ]
+        self._act_on(work, begun)
+        return bool(claimed or begun)
+
+    def _act_on(self, work: Work, begun: Sequence[_Begun[T]]) -> None:
         self._acting += len(begun)
         for one in begun:
             task = asyncio.create_task(self._carry_through(work, one), name=self.name)
             self._tasks.add(task)
             task.add_done_callback(self._done)
-        return bool(begun)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -251,8 +269,8 @@ class Duty(_Rounds, Generic[T, R]):
 
     async def _carry_through(self, work: Work, begun: _Begun[T]) -> None:
         """The second and the third beat for one thing."""
-        with telemetry.span(self.name, trace=begun.job.trace, cause=begun.job.cause, operation="act"):
-            trace = telemetry.traceparent() or begun.job.trace
+        with telemetry.span(self.name, trace=begun.claim.trace, cause=begun.claim.cause, operation="act"):
+            trace = telemetry.traceparent() or begun.claim.trace
             try:
                 record = await self._acted(begun)
             finally:
@@ -275,7 +293,7 @@ class Duty(_Rounds, Generic[T, R]):
             record: Job | None = self._record(begun.thing, result)
             outcome = "done"
         except Exception as why:  # noqa: BLE001 - whatever the outside world does is recorded, not suffered
-            logger().warning("act failed", operation=self.name, cause=begun.job.cause, exc_info=why)
+            logger().warning("act failed", operation=self.name, cause=begun.claim.cause, exc_info=why)
             record, outcome = self._failure(begun, why), "failed"
         ACTS.add(operation=self.name, outcome=outcome)
         TOOK.record(clock.seconds() - since, operation=self.name)
@@ -285,7 +303,7 @@ class Duty(_Rounds, Generic[T, R]):
         try:
             return self._failed(begun.thing, why) if self._failed is not None else None
         except Exception as bug:  # noqa: BLE001 - it becomes due again, as if nothing had been recorded
-            logger().error("failure not recorded", operation=self.name, cause=begun.job.cause, exc_info=bug)
+            logger().error("failure not recorded", operation=self.name, cause=begun.claim.cause, exc_info=bug)
             return None
 
     async def _recorded(self, work: Work, job: Job) -> None:
@@ -307,9 +325,9 @@ class Duty(_Rounds, Generic[T, R]):
                 return
 
 
-def _begun(name: str, begin: Callable[[T], Job], due: Sequence[T]) -> list[tuple[T, Job]]:
+def _begun(name: str, begin: Callable[[T], C], due: Sequence[T]) -> list[tuple[T, C]]:
     """The jobs of the first beat. A thing that no job can be made for is told and skipped: others are due behind it."""
-    jobs: list[tuple[T, Job]] = []
+    jobs: list[tuple[T, C]] = []
     for thing in due:
         try:
             jobs.append((thing, begin(thing)))

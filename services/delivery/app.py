@@ -57,7 +57,7 @@ async def build_worker(room: Room) -> Worker:
     telling = Telling(questions, webhooks, EndpointSecrets(KeyFile(settings.key_file(OWN_KEY))), Pace())
     verify = consumers.verifier(KeyFile(settings.key_file(CONSENT_KEYS)).keys)
     return Worker(
-        hearing=consumers.hearing(verify, questions, origin=settings.public_url),
+        hearing=consumers.hearing(verify, questions, origin=settings.public_url, teller=telling),
         duties=[
             Duty(
                 "delivery.tell",

@@ -7,8 +7,9 @@ A watermark speaks for every record before it, also for those that could not be 
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from joserfc.jwk import KeySet
 
@@ -19,12 +20,13 @@ from contracts.identity.v1 import OrganizationRecorded, PersonRecorded
 from contracts.records.v1 import TranscriptReleased
 from contracts.types import DeliveryId, PersonKind, RequestId
 from services.chassis import clock, ids
+from services.chassis.decision import Decision
 from services.chassis.kafka.hearing import Answer, Hearing, Unwanted
 from services.chassis.observe import telemetry
 from services.chassis.observe.log import logger
 from services.chassis.store.work import Job, Known, Many, Need, One, Verdict
 from services.delivery import domain
-from services.delivery.domain import Cancel, Receive
+from services.delivery.domain import Cancel, Endpoint, Notice, Receive
 from services.delivery.store import (
     DELIVERIES,
     ENDPOINTS,
@@ -53,7 +55,17 @@ def verifier(keys: Callable[[], KeySet]) -> Verify:
     return lambda token, now: verify(token, keys(), audience="delivery", now=now)
 
 
-def hearing(verify_grant: Verify, questions: Questions, *, origin: str) -> Hearing:
+class Teller(Protocol):
+    """Tells recipients, in this very process."""
+
+    def has_room(self) -> bool:
+        """Whether it can begin with something new within a moment."""
+
+    def take(self, notices: Sequence[Notice], endpoints: Sequence[Endpoint]) -> None:
+        """Begin with notices that were born claimed and are committed."""
+
+
+def hearing(verify_grant: Verify, questions: Questions, *, origin: str, teller: Teller | None = None) -> Hearing:
     """Everything delivery hears. `origin` is the address under which recipients reach the house."""
     hears = Hearing()
     hears.on(OrganizationRecorded, organization_recorded)
@@ -66,7 +78,7 @@ def hearing(verify_grant: Verify, questions: Questions, *, origin: str) -> Heari
     async def transcript_released(messages: Sequence[Message[TranscriptReleased]]) -> Sequence[Answer]:
         answers: list[Answer] = []
         for number, message in enumerate(messages, start=1):
-            answers.append(_released(message, verify_grant, origin))
+            answers.append(_released(message, verify_grant, origin, teller))
             if number % BREATH == 0:
                 await asyncio.sleep(0)
         return answers
@@ -79,7 +91,9 @@ def delivery_id_for(jti: str) -> DeliveryId:
     return DeliveryId(ids.derived("dlv", jti))
 
 
-def _released(message: Message[TranscriptReleased], verify_grant: Verify, origin: str) -> Job | Unwanted:
+def _released(
+    message: Message[TranscriptReleased], verify_grant: Verify, origin: str, teller: Teller | None
+) -> Job | Unwanted:
     """The grant is verified here again, on our own, and must allow just this release."""
     release, at = message.event, clock.now()
     try:
@@ -100,20 +114,28 @@ def _released(message: Message[TranscriptReleased], verify_grant: Verify, origin
         expires_at=datetime.fromtimestamp(grant.exp, UTC),
         link=f"{origin.rstrip('/')}/delivery/deliveries/{delivery_id}",
         trace=message.trace,
+        claimed=teller is not None and teller.has_room(),
         at=at,
     )
+    endpoints: tuple[Endpoint, ...] = ()
 
     def decide(known: Known) -> Verdict:
+        nonlocal endpoints
+        endpoints = known.many(ENDPOINTS, "recipient_id", release.recipient_id)
         return domain.receive(
             command,
             already=known.one(DELIVERIES, delivery_id),
             siblings=known.many(DELIVERIES, "request_id", release.request_id),
             revocation=known.one(REVOCATIONS, release.request_id),
             recipient=known.one(ORGANIZATIONS, release.recipient_id),
-            endpoints=known.many(ENDPOINTS, "recipient_id", release.recipient_id),
+            endpoints=endpoints,
         )
 
-    return _job(
+    def told(verdict: Verdict | Sequence[Verdict]) -> None:
+        if isinstance(verdict, Decision) and teller is not None and command.claimed:
+            teller.take([one for one in verdict.also if isinstance(one, Notice)], endpoints)
+
+    job = _job(
         message,
         decide,
         One(DELIVERIES, delivery_id),
@@ -122,6 +144,7 @@ def _released(message: Message[TranscriptReleased], verify_grant: Verify, origin
         One(ORGANIZATIONS, release.recipient_id),
         Many(ENDPOINTS, "recipient_id", release.recipient_id),
     )
+    return replace(job, after=told)
 
 
 def _begun(token: str, verify_grant: Verify, said: datetime, now: datetime) -> Grant:

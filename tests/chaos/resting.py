@@ -15,14 +15,17 @@ from pymongo.errors import PyMongoError
 
 from contracts.topics import SERVICES
 from services.chassis import clock
+from services.delivery.domain import telling
+from services.notify.domain import sending
+from services.records.domain import sealing
 from tests.chaos.posting import dismiss, is_event
 from tests.chaos.stage import Stage
 from tests.faults.wire import Wired, until_heard
 
 CLAIMS = {
-    ("records", "packages", "due_at"): timedelta(seconds=90),
-    ("delivery", "notices", "due_at"): timedelta(seconds=60),
-    ("notify", "messages", "due_at"): timedelta(seconds=60),
+    ("records", "packages", "due_at"): sealing.CLAIM,
+    ("delivery", "notices", "due_at"): telling.CLAIM,
+    ("notify", "messages", "due_at"): sending.CLAIM,
 }
 """What falls due, and how long what was begun is nobody else's."""
 OPEN: dict[str, dict[str, Any]] = {"delivery": {"state": "waiting"}, "notify": {"status": "waiting"}}
@@ -64,7 +67,7 @@ class Rest:
             unsent = {"sent": False, "barrier": False}
             if count := await self._documents[service]["outbox"].count_documents(unsent):
                 found.append(f"{count} events of {service} were not published")
-            if count := await self._documents[service]["asides"].count_documents(await self._asides(service)):
+            if count := await self._documents[service]["aside"].count_documents(await self._asides(service)):
                 found.append(f"{count} records are set aside at {service}")
         for service, kind, field in CLAIMS:
             due = {field: {"$gt": _LONG_AGO}, **OPEN.get(service, {})}
@@ -89,7 +92,7 @@ class Rest:
     async def _replay_asides(self) -> None:
         """As an operator does who has seen the alarm. What a fault forged stays where it is."""
         for service in SERVICES:
-            rows = self._documents[service]["asides"]
+            rows = self._documents[service]["aside"]
             async for row in rows.find({**await self._asides(service), "state": "waiting"}):
                 self.replayed.append(f"{service}: {row['type']}: {row['reason']}")
                 await rows.update_one({"_id": row["_id"], "state": "waiting"}, {"$set": {"state": "replay"}})
@@ -97,7 +100,7 @@ class Rest:
     async def _asides(self, service: str) -> dict[str, Any]:
         """Those that are a service's own words."""
         foreign = []
-        async for row in self._documents[service]["asides"].find({"state": {"$ne": "done"}}):
+        async for row in self._documents[service]["aside"].find({"state": {"$ne": "done"}}):
             headers = tuple((name, bytes(value)) for name, value in row["headers"])
             record = Wired(row["topic"], row["key"], row["value"], headers, row["partition"], row["offset"])
             event_id = next((value.decode(errors="replace") for name, value in headers if name == "ce_id"), "")

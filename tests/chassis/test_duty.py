@@ -13,7 +13,7 @@ from contracts.problem import Reason
 from services.chassis import clock, duty
 from services.chassis.bell import Bell
 from services.chassis.decision import Decision, Refusal
-from services.chassis.duty import Chore, Duty, Tick
+from services.chassis.duty import Chore, Claimed, Duty, Tick
 from services.chassis.store.shelf import Collection, Shelf
 from services.chassis.store.work import Job, Known, NotNow, One, Work
 from tests.support.memory import MemoryStore
@@ -324,3 +324,36 @@ async def test_a_tick_comes_again_also_after_it_failed(post: Post, monkeypatch: 
 
     async with on_duty(post, Tick("watermark", do, every=0.02)):
         await until(lambda: len(ticks) >= 3)
+
+
+async def test_what_its_maker_claimed_is_acted_on_at_once_though_nothing_else_can_be_begun(post: Post) -> None:
+    """The first beat of others waits for the database; this one was decided before."""
+    await post.put("a", "b")
+    born = await post.parcel("b")
+    blocked = asyncio.Event()
+
+    class Slow(Work):
+        async def carry_out_batch(self, jobs: Sequence[Job]) -> list[Any]:
+            if any(job.cause == "cmd_a" for job in jobs):
+                await blocked.wait()
+            return await super().carry_out_batch(jobs)
+
+    def begin(parcel: Parcel) -> Job | Claimed:
+        if parcel.parcel_id == "b":
+            return Claimed(decision=Decision(born), cause="born_b", trace=None)
+        return post.begin(parcel)
+
+    duty: Duty[Parcel, str] = Duty(
+        "post", find_due=post.find_due, begin=begin, act=post.act, record=post.record, every=0.02
+    )
+    running = asyncio.create_task(duty.run(Slow(post.store, [PARCELS])))
+    await until(lambda: _is(post.sent == ["b"]))
+    blocked.set()
+    await until(post.all_settled)
+    assert sorted(post.sent) == ["a", "b"]
+    duty.stop()
+    await asyncio.wait_for(running, 5)
+
+
+async def _is(holds: bool) -> bool:
+    return holds

@@ -33,6 +33,9 @@ from deploy.local.process import NotStarted
 from services.chassis import clock, ids
 from services.chassis.keys.sealing import KeyFile
 from services.chassis.web.tokens import StepUpClaims, make_step_up
+from services.delivery.domain import telling
+from services.notify.domain import sending
+from services.records.domain import sealing
 from tests.support.receiver import Receiver
 
 SPLIT: Mapping[str, Sequence[ServiceRole]] = {"delivery": ("api", "worker", "relay")}
@@ -43,9 +46,9 @@ SCHOOL = "org-harbor-point"
 STUDENTS = ("hp-st-002", "hp-st-004", "hp-st-008", "hp-st-061")
 """Minors with a guardian each; their transcripts are sealed when a test begins."""
 CLAIMS = {
-    ("records", "packages"): timedelta(seconds=90),
-    ("delivery", "notices"): timedelta(seconds=60),
-    ("notify", "messages"): timedelta(seconds=60),
+    ("records", "packages"): sealing.CLAIM,
+    ("delivery", "notices"): telling.CLAIM,
+    ("notify", "messages"): sending.CLAIM,
 }
 """How long what was begun is nobody else's: after a crash it is due again when this has gone by."""
 ACTS_TAKE = timedelta(seconds=4)

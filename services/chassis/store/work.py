@@ -84,6 +84,7 @@ class Job:
 
     `reads` names what `decide` wants to know; it is asked again after each answer, so that it can follow an id it has
     just learned. `cause` is the id of the command or message; with `once` it is remembered and never handled again.
+    `after` is told what was decided once that is committed: a hint, lost in a crash, on which nothing may rest.
     """
 
     cause: str
@@ -93,6 +94,7 @@ class Job:
     once: bool = False
     correlation: str | None = None
     trace: str | None = None
+    after: Callable[[Verdict | Sequence[Verdict]], None] | None = None
 
 
 class Unit(Protocol):
@@ -264,6 +266,9 @@ class Work:
 
         outcomes = await self.store.transact(body)
         failpoint("work.committed")
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if job.after is not None and not isinstance(outcome, AlreadyDone | Failure):
+                job.after(outcome)
         if wrote:
             self.changed.set()
         return outcomes

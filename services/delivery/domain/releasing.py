@@ -32,6 +32,8 @@ class Receive:
     expires_at: datetime
     link: str
     trace: str | None = None
+    claimed: bool = False
+    """Whoever takes it over begins to tell the recipient at once."""
     at: datetime
 
 
@@ -69,7 +71,7 @@ def receive(
     # A recipient that was not heard of yet is told later: opening asks for its standing again.
     if recipient is not None and recipient.standing is not Standing.VERIFIED:
         return _stillborn(delivery, "recipient-not-verified", command.at)
-    notices = notices_for(delivery, NoticeKind.AVAILABLE, endpoints, command.at)
+    notices = notices_for(delivery, NoticeKind.AVAILABLE, endpoints, command.at, claimed=command.claimed)
     available = replace(delivery, untold=not notices)
     return Decision(available, [TranscriptAvailable(**about(available))], also=[*notices])
 

@@ -41,7 +41,7 @@ PAUSES = (
 JITTER = 0.2
 """± this part of each pause (Standard Webhooks)."""
 LONGEST_RETRY_AFTER = timedelta(hours=24)
-CLAIM = timedelta(seconds=60)
+CLAIM = timedelta(seconds=30)
 """How long a begun attempt is left alone: its 15 s, and ample time to write down how it ended. Then it is due again."""
 CATCHING_UP = timedelta(minutes=1)
 """How long a new endpoint is looked after: whatever was decided without it is written by then."""
@@ -91,8 +91,13 @@ def body_of(kind: NoticeKind, delivery: Delivery | None, at: datetime, *, ping: 
     return json.dumps({"type": str(kind), "timestamp": spelled(at), "data": told}, separators=(",", ":"))
 
 
-def notices_for(delivery: Delivery, kind: NoticeKind, endpoints: Iterable[Endpoint], at: datetime) -> list[Notice]:
-    """One notice to each endpoint that is active: one `webhook-id` and one body for all of them, due now."""
+def notices_for(
+    delivery: Delivery, kind: NoticeKind, endpoints: Iterable[Endpoint], at: datetime, *, claimed: bool = False
+) -> list[Notice]:
+    """One notice to each endpoint that is active: one `webhook-id` and one body for all of them, due now.
+
+    `claimed`: whoever asks begins the attempts at once; if they don't come to it, the notices are due after `CLAIM`.
+    """
     # A dot would be ambiguous in what is signed: `{id}.{timestamp}.{body}`.
     webhook_id = f"msg_{delivery.delivery_id.removeprefix('dlv_')}_{kind.rpartition('.')[2]}"
     # The moment it is about, not this one: an endpoint made later is told the very same bytes.
@@ -110,7 +115,8 @@ def notices_for(delivery: Delivery, kind: NoticeKind, endpoints: Iterable[Endpoi
             delivery_id=delivery.delivery_id,
             body=body,
             made_at=at,
-            due_at=at,
+            due_at=at + CLAIM if claimed else at,
+            claims=int(claimed),
         )
         for endpoint in sorted(endpoints, key=lambda one: one.endpoint_id)
         if endpoint.state is EndpointState.ACTIVE

@@ -9,6 +9,7 @@ from typing import Any
 from contracts.types import OrganizationId
 from services.chassis import clock
 from services.chassis.decision import Decision
+from services.chassis.duty import Claimed
 from services.chassis.observe import telemetry
 from services.chassis.store.work import Job
 from services.delivery.domain import CATCHING_UP, Answer, Attempted, Delivery, Endpoint, Notice, NoticeState, signing
@@ -25,20 +26,27 @@ NOTICES_WAITING = telemetry.gauge(
     "placet_webhook_notices_waiting", "Notices not yet taken, by the class of the endpoint they are for.", ["state"]
 )
 
+BORN_AT_ONCE = 200
+"""So many notices born claimed may wait for a place. What is born beyond that is due as everything else."""
+BORN_SECONDS = 5.0
+"""They wait no longer: with the 20 s that an attempt may take, the claim of 30 s is not yet over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A notice due, with the endpoint it goes to (None: it is gone)."""
+    """A notice due, with the endpoint it goes to (None: it is gone). `claimed`: by the transaction that made it."""
 
     notice: Notice
     endpoint: Endpoint | None
+    claimed: bool = False
 
 
 class Telling:
-    """The duty's hands. It keeps nothing but the pace of each endpoint."""
+    """The duty's hands. It keeps the pace of each endpoint, and for a moment what was just born."""
 
     def __init__(self, questions: Questions, webhooks: Webhooks, secrets: EndpointSecrets, pace: Pace) -> None:
         self._questions = questions
+        self._born: list[tuple[float, Due]] = []
         self._webhooks = webhooks
         self._secrets = secrets
         self._pace = pace
@@ -51,6 +59,10 @@ class Telling:
         # Attempts that were begun a moment ago take their room first.
         await asyncio.sleep(0)
         seconds = clock.seconds()
+        born = self._just_born(seconds, limit)
+        if born:
+            # They wait for no look at the database; whatever else is due is found by the next one, at once.
+            return born
         waiting = await self._questions.due(now, limit, without=self._pace.full(seconds))
         rooms: dict[str, int] = {}
         chosen: list[Notice] = []
@@ -62,8 +74,36 @@ class Telling:
         endpoints = await self._questions.endpoints(sorted({one.endpoint_id for one in chosen})) if chosen else {}
         return [Due(one, endpoints.get(one.endpoint_id)) for one in chosen]
 
+    def has_room(self) -> bool:
+        """Whether what is born now would be begun within a moment."""
+        return len(self._born) < BORN_AT_ONCE
+
+    def take(self, notices: Sequence[Notice], endpoints: Sequence[Endpoint]) -> None:
+        """Notices born claimed, a moment ago. The duty comes for them with its next look; the commit wakes it."""
+        by_id, now = {one.endpoint_id: one for one in endpoints}, clock.seconds()
+        self._born += [(now, Due(one, by_id[one.endpoint_id], claimed=True)) for one in notices]
+
+    def _just_born(self, seconds: float, limit: int) -> list[Due]:
+        """Those that have room now. Who waited too long for it is let go: it is due again when its claim runs out."""
+        chosen: list[Due] = []
+        left: list[tuple[float, Due]] = []
+        rooms: dict[str, int] = {}
+        for since, due in self._born:
+            endpoint_id = due.notice.endpoint_id
+            room = rooms.setdefault(endpoint_id, self._pace.room(endpoint_id, seconds))
+            if room and len(chosen) < limit:
+                rooms[endpoint_id] -= 1
+                chosen.append(due)
+            elif seconds - since < BORN_SECONDS:
+                left.append((since, due))
+        self._born = left
+        return chosen
+
     @staticmethod
-    def begin(due: Due) -> Job:
+    def begin(due: Due) -> Job | Claimed:
+        if due.claimed:
+            notice = due.notice
+            return Claimed(decision=Decision(notice), cause=f"born:{notice.notice_id}", trace=notice.trace)
         return claim_job(due.notice, clock.now())
 
     async def act(self, due: Due, decision: Decision[Any]) -> Attempted | None:

@@ -12,8 +12,8 @@ from contracts.types import MessageId
 from services.chassis.decision import Decision, Refusal
 from services.notify.domain.state import Message, Person, Status
 
-CLAIM = timedelta(seconds=60)
-"""How long a claimed message is nobody else's: three times what sending it may take."""
+CLAIM = timedelta(seconds=35)
+"""How long a claimed message is nobody else's: longer than an attempt of 25 s may take."""
 GIVE_UP_AFTER = timedelta(hours=4)
 TECHNICAL_FAILURE = "technical-failure"
 REFUSED = "refused"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -102,6 +103,18 @@ async def test_a_broken_command_reaches_its_own_caller_only(place: Place) -> Non
     )
     assert isinstance(good, Decision)
     assert isinstance(bad, LookupError)
+
+
+async def test_what_was_decided_is_told_after_its_commit_and_only_then(place: Place) -> None:
+    told: list[Any] = []
+
+    def job(name: str, amount: int = 1, *, broken: bool = False) -> Job:
+        return replace(adding(name, amount, cause=f"m_{name}", broken=broken), after=told.append)
+
+    outcomes = await place.work.carry_out_batch([job("c1"), job("c2", broken=True), job("c3", 0), job("c1")])
+    # The batch fails with c2 and is split: nobody is told twice. A refusal is an answer too; what the inbox knows is none.
+    assert told == [outcomes[0], outcomes[2]]
+    assert isinstance(outcomes[2], Refusal)
 
 
 async def test_one_message_may_change_many_aggregates(place: Place) -> None:

@@ -10,8 +10,9 @@ from contracts.delivery.v1 import DeliveryCancelled, TranscriptAvailable
 from contracts.problem import Reason
 from contracts.types import DeliveryId, Standing
 from services.chassis.decision import Decision, Refusal
-from services.delivery.domain import Delivery, Notice, Receive, Status, mismatch, receive
+from services.delivery.domain import Delivery, Notice, NoticeState, Receive, Status, mismatch, receive
 from services.delivery.domain.state import EndpointState
+from services.delivery.domain.telling import CLAIM
 from tests.delivery.scene import AT, COLLEGE, DIGEST, ORIGIN, delivery, endpoint, grant, recipient, release, revocation
 
 COMMAND = Receive(
@@ -69,6 +70,14 @@ def test_a_release_becomes_available_and_a_notice_is_due_now() -> None:
         grant().basis,
         3,
     )
+
+
+def test_a_notice_that_is_told_at_once_is_born_claimed_and_becomes_due_again_by_itself() -> None:
+    verdict = receive(replace(COMMAND, claimed=True), **AROUND)
+    assert isinstance(verdict, Decision)
+    (told,) = verdict.also
+    assert isinstance(told, Notice)
+    assert (told.claims, told.due_at, told.state) == (1, AT + CLAIM, NoticeState.WAITING)
 
 
 def test_every_active_endpoint_is_told_the_same_bytes_under_the_same_id() -> None:

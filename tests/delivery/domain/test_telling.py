@@ -119,7 +119,7 @@ def test_no_attempt_is_begun_for_a_notice_that_is_not_there() -> None:
 def test_an_attempt_claims_the_notice_for_longer_than_it_can_take() -> None:
     verdict = claimed()
     assert isinstance(verdict, Decision)
-    assert (verdict.state.claims, verdict.state.due_at) == (1, AT + timedelta(seconds=60))
+    assert (verdict.state.claims, verdict.state.due_at) == (1, AT + CLAIM)
 
 
 NEEDLESS = {

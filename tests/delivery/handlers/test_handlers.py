@@ -30,6 +30,7 @@ from services.delivery.domain import (
     Status,
     verify_chain,
 )
+from services.delivery.domain.telling import CLAIM
 from services.delivery.handlers import Handlers
 from services.delivery.handlers.jobs import attempted_job, catch_up_job, claim_job, expire_job
 from services.delivery.handlers.telling import find_late
@@ -197,7 +198,7 @@ async def test_an_attempt_is_claimed_made_and_recorded(house: House) -> None:
     (due,) = await house.questions.due(AT, 10)
     (begun,) = await house.work.carry_out_batch([claim_job(due, AT)])
     assert isinstance(begun, Decision)
-    assert await house.questions.due(AT + timedelta(seconds=59), 10) == []
+    assert await house.questions.due(AT + CLAIM - timedelta(seconds=1), 10) == []
     ended = Attempted(notice_id=due.notice_id, claim=1, answer=Answer.TAKEN, said="200", at=AT)
     await house.work.carry_out_batch([attempted_job(due, ended)])
     (sent,) = await house.store.find(NOTICES, {})
@@ -208,7 +209,7 @@ async def test_after_a_crash_between_the_beats_the_notice_is_due_again_with_the_
     await told(house)
     (first,) = await house.questions.due(AT, 10)
     await house.work.carry_out_batch([claim_job(first, AT)])
-    (again,) = await house.questions.due(AT + timedelta(seconds=60), 10)
+    (again,) = await house.questions.due(AT + CLAIM, 10)
     assert (again.webhook_id, again.body, again.failures) == (first.webhook_id, first.body, 0)
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -12,15 +13,29 @@ from standardwebhooks import Webhook
 
 from contracts.types import EndpointId, OrganizationId, RequestId
 from services.chassis import clock
-from services.chassis.duty import Duty
+from services.chassis.duty import Claimed, Duty
+from services.chassis.store.work import Job
+from services.delivery import consumers
 from services.delivery.domain import EndpointState, Notice, NoticeState, Put, Status
+from services.delivery.domain.telling import CLAIM
 from services.delivery.gateways.pace import WELL_AT_ONCE, Pace
 from services.delivery.gateways.signing import EndpointSecrets
 from services.delivery.gateways.webhooks import Webhooks
 from services.delivery.handlers import Handlers
-from services.delivery.handlers.telling import Telling
+from services.delivery.handlers.telling import BORN_AT_ONCE, BORN_SECONDS, Telling
 from services.delivery.store import DELIVERIES, ENDPOINTS, NOTICES
-from tests.delivery.scene import AT, COLLEGE, House, endpoint, grant, notice, organization_recorded, release
+from tests.delivery.scene import (
+    AT,
+    COLLEGE,
+    KEYS,
+    ORIGIN,
+    House,
+    endpoint,
+    grant,
+    notice,
+    organization_recorded,
+    release,
+)
 from tests.delivery.sealed import own_key
 
 END = EndpointId("end_main")
@@ -151,7 +166,9 @@ async def test_an_endpoint_removed_between_finding_and_beginning_is_not_called(
     (due,) = await bench.telling.find_due(clock.now(), 10)
     for row in bench.house.store.tables[ENDPOINTS.collection.name].values():
         row["state"] = "removed"
-    (begun,) = await bench.house.work.carry_out_batch([bench.telling.begin(due)])
+    claim = bench.telling.begin(due)
+    assert isinstance(claim, Job)
+    (begun,) = await bench.house.work.carry_out_batch([claim])
     attempted = await bench.telling.act(due, begun)  # type: ignore[arg-type]
     assert attempted is None
     await bench.house.work.carry_out_batch([bench.telling.record(due, attempted)])
@@ -190,3 +207,49 @@ async def test_an_endpoint_that_fails_is_looked_past(tmp_path: Path) -> None:
         pace.end(END, clock.seconds(), well=False, took=0.1)
     telling = Telling(house.questions, Webhooks(local=True, ports=()), EndpointSecrets(own_key(tmp_path)), pace)
     assert [due.notice.endpoint_id for due in await telling.find_due(AT, 32)] == ["end_other"]
+
+
+@pytest.mark.connected
+async def test_a_release_heard_by_who_tells_is_told_without_another_beat(bench: Bench, recipient: Recipient) -> None:
+    house = bench.house
+    house.hearing = consumers.hearing(
+        consumers.verifier(lambda: KEYS), house.questions, origin=ORIGIN, teller=bench.telling
+    )
+    now = clock.now()
+    other = grant(now, request_id=RequestId("req_2"), jti="grt_born-0123456789")
+    await bench.run(1, recipient)
+    await house.hear(release(other), at=now)
+    (born,) = [one for one in await bench.notices() if one.claims == 1 and one.state is NoticeState.WAITING]
+    await bench.run(2, recipient)
+    told = next(one for one in await bench.notices() if one.notice_id == born.notice_id)
+    assert (told.state, told.claims) == (NoticeState.SENT, 1)
+    assert recipient.seen[-1][0] == born.webhook_id
+
+
+def born(count: int, **changes: Any) -> list[Notice]:
+    return [
+        notice(notice_id=f"b_{number}:end_main", endpoint_id=END, claims=1, due_at=AT + CLAIM, **changes)
+        for number in range(count)
+    ]
+
+
+async def test_what_is_born_claimed_waits_for_room_a_moment_and_is_let_go_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, pace, seconds = House(), Pace(), clock.seconds()
+    monkeypatch.setattr(clock, "seconds", lambda: seconds)
+    telling = Telling(house.questions, Webhooks(local=True, ports=()), EndpointSecrets(own_key(tmp_path)), pace)
+    telling.take(born(BORN_AT_ONCE), [endpoint("main", endpoint_id=END)])
+    assert not telling.has_room()
+    first = await telling.find_due(AT, 32)
+    assert [one.claimed for one in first] == [True] * WELL_AT_ONCE
+    assert isinstance(telling.begin(first[0]), Claimed)
+    assert telling.has_room()
+    for _ in first:
+        pace.begin(END)
+    assert await telling.find_due(AT, 32) == []
+    seconds += BORN_SECONDS
+    assert await telling.find_due(AT, 32) == []
+    for _ in first:
+        pace.end(END, seconds, well=True, took=0.1)
+    assert await telling.find_due(AT, 32) == []

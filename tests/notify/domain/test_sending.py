@@ -24,6 +24,7 @@ from services.notify.domain import (
     postpone,
     retry,
 )
+from services.notify.domain.sending import CLAIM
 from tests.support.notices import AT, MOTHER, REQUEST, sealed
 
 ID = MessageId("msg_1")
@@ -31,7 +32,7 @@ WAITING = Message(
     message_id=ID, version=1, template=Template.SIGN, status=Status.WAITING, person_id=MOTHER, facts=Facts(at=AT),
     created_at=AT, due_at=AT, request_id=REQUEST,
 )  # fmt: skip
-CLAIMED = replace(WAITING, version=2, attempts=1, first_tried_at=AT, due_at=AT + timedelta(seconds=60))
+CLAIMED = replace(WAITING, version=2, attempts=1, first_tried_at=AT, due_at=AT + CLAIM)
 SENT = replace(CLAIMED, version=3, status=Status.SENT, due_at=None, ended_at=AT)
 LOST = replace(CLAIMED, version=3, status=Status.ABANDONED, cause="refused", due_at=None, ended_at=AT)
 PERSON = Person(person_id=MOTHER, version=1, active=True, profile=sealed(MOTHER), kinds=())
@@ -46,11 +47,11 @@ def decided(verdict: Decision[Message] | Refusal) -> Decision[Message]:
 def test_a_due_message_is_claimed_by_the_first_who_asks() -> None:
     claimed = decided(claim(WAITING, at=AT)).state
     assert claimed == CLAIMED
-    assert isinstance(claim(claimed, at=AT + timedelta(seconds=59)), Refusal)
+    assert isinstance(claim(claimed, at=AT + CLAIM - timedelta(seconds=1)), Refusal)
 
 
 def test_a_claim_that_nobody_finished_can_be_taken_up_by_another() -> None:
-    again = decided(claim(CLAIMED, at=AT + timedelta(seconds=60))).state
+    again = decided(claim(CLAIMED, at=AT + CLAIM)).state
     assert (again.attempts, again.first_tried_at) == (2, AT)
 
 
