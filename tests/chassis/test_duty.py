@@ -329,31 +329,33 @@ async def test_a_tick_comes_again_also_after_it_failed(post: Post, monkeypatch: 
 async def test_what_its_maker_claimed_is_acted_on_at_once_though_nothing_else_can_be_begun(post: Post) -> None:
     """The first beat of others waits for the database; this one was decided before."""
     await post.put("a", "b")
-    born = await post.parcel("b")
-    blocked = asyncio.Event()
+    claimed = await post.work.carry_out(post.begin(await post.parcel("b")))
+    assert isinstance(claimed, Decision)
+    born, answers = [await post.parcel("b")], asyncio.Event()
 
     class Slow(Work):
         async def carry_out_batch(self, jobs: Sequence[Job]) -> list[Any]:
             if any(job.cause == "cmd_a" for job in jobs):
-                await blocked.wait()
+                await answers.wait()
             return await super().carry_out_batch(jobs)
+
+    async def find_due(now: datetime, limit: int) -> Sequence[Parcel]:
+        return [*(born.pop() for _ in range(len(born))), *await post.find_due(now, limit)]
 
     def begin(parcel: Parcel) -> Job | Claimed:
         if parcel.parcel_id == "b":
-            return Claimed(decision=Decision(born), cause="born_b", trace=None)
+            return Claimed(decision=claimed, cause="born_b", trace=None)
         return post.begin(parcel)
 
     duty: Duty[Parcel, str] = Duty(
-        "post", find_due=post.find_due, begin=begin, act=post.act, record=post.record, every=0.02
-    )
+        "post", find_due=find_due, begin=begin, act=post.act, record=post.record, every=0.02
+    )  # fmt: skip
     running = asyncio.create_task(duty.run(Slow(post.store, [PARCELS])))
-    await until(lambda: _is(post.sent == ["b"]))
-    blocked.set()
+    while not post.sent:
+        await asyncio.sleep(0.01)
+    assert post.sent == ["b"]
+    answers.set()
     await until(post.all_settled)
-    assert sorted(post.sent) == ["a", "b"]
+    assert post.sent == ["b", "a"]
     duty.stop()
     await asyncio.wait_for(running, 5)
-
-
-async def _is(holds: bool) -> bool:
-    return holds
