@@ -152,6 +152,7 @@ PODS: dict[str, Bend] = {
         {"consent.public.jwks.json": '{"keys": [{"kty": "OKP", "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}]}'}
     ),
     "a whole Secret as variables": lambda c: _container(c).update(envFrom=[{"secretRef": {"name": "placet-vault"}}]),
+    "logs without an end": lambda c: _container(c)["resources"]["limits"].pop("ephemeral-storage"),
     "no word on memory": lambda c: _container(c)["resources"].pop("limits"),
 }
 

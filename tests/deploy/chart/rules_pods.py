@@ -187,9 +187,10 @@ def secrets_stay_secret(chart: Rendered) -> Iterator[str]:
 
 
 def resources_are_bounded(chart: Rendered) -> Iterator[str]:
-    """What each asks for and the memory that it may take. No limit of CPU: it would only make it wait."""
+    """What each asks for, and the memory and disk that it may take. No limit of CPU: it would only make it wait."""
+    needs = {"cpu", "memory", "ephemeral-storage"}
     for one in chart.workloads():
         for container in containers_of(one):
             given = container.get("resources", {})
-            if not {"cpu", "memory"} <= given.get("requests", {}).keys() or "memory" not in given.get("limits", {}):
+            if not needs <= given.get("requests", {}).keys() or not needs - {"cpu"} <= given.get("limits", {}).keys():
                 yield f"{name_of(one)} does not say what it needs"
