@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
+# Processes that share the tests; each starts its own Kafka and MongoDB.
+WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ demo: $(READY) ## The main job, from import to acknowledged delivery, with a liv
 	@$(BIN)/placet demo
 
 test: $(READY) ## Every test, on a real Kafka and a real MongoDB; and the coverage of each room
-	@$(BIN)/python -m pytest -q --cov --cov-branch --cov-report=json:.local/coverage.json --cov-report=
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --cov --cov-branch --cov-report=json:.local/coverage.json --cov-report=
 	@$(BIN)/python -m tests.coverage_gate .local/coverage.json
 
 test-fast: $(READY) ## Only the tests that need no sockets

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deploy.local.mongo import Mongo
 from services.chassis.decision import Decision, Refusal
 from services.chassis.store.shelf import INBOX, OUTBOX
 from services.chassis.store.work import AlreadyDone, Failure, Job, Known, Many, One, Work
@@ -33,22 +34,30 @@ class Place:
         return next(iter(await self.store.find(COUNTERS, {"_id": counter_id})), None)
 
 
-@pytest.fixture(params=["memory", "mongo"])
-async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
-    if request.param == "memory":
-        memory = MemoryStore()
+@pytest.fixture
+def memory_place() -> Place:
+    memory = MemoryStore()
 
-        async def in_memory(name: str) -> list[dict[str, Any]]:
-            return list(memory.tables.get(name, {}).values())
+    async def in_memory(name: str) -> list[dict[str, Any]]:
+        return list(memory.tables.get(name, {}).values())
 
-        yield Place(memory, in_memory)
-        return
-    async with a_database(request.getfixturevalue("mongo"), [shelf.collection for shelf in SHELVES]) as store:
+    return Place(memory, in_memory)
+
+
+@pytest.fixture
+async def mongo_place(mongo: Mongo) -> AsyncIterator[Place]:
+    async with a_database(mongo, [shelf.collection for shelf in SHELVES]) as store:
 
         async def in_mongo(collection: str) -> list[dict[str, Any]]:
             return [row async for row in store.db[collection].find()]
 
         yield Place(store, in_mongo)
+
+
+@pytest.fixture(params=["memory_place", "mongo_place"])
+def place(request: pytest.FixtureRequest) -> Place:
+    found: Place = request.getfixturevalue(request.param)
+    return found
 
 
 async def test_state_journal_outbox_and_inbox_are_written_together(place: Place) -> None:

@@ -60,11 +60,11 @@ def fetch_all(ground, user):
         while len(found) < len(TOPICS) and clock.seconds() < deadline:
             said = consumer.poll(0.5)
             error = said.error() if said is not None else None
-            if said is None or (error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED):
+            code = error.code() if error is not None else KafkaError._PARTITION_EOF
+            if said is None or code == KafkaError.GROUP_AUTHORIZATION_FAILED:
                 continue
-            refused = error is not None and error.code() != KafkaError._PARTITION_EOF
-            assert not refused or error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED, error
-            found[user, said.topic()] = not refused
+            assert code in {KafkaError._PARTITION_EOF, KafkaError.TOPIC_AUTHORIZATION_FAILED}, error
+            found[user, str(said.topic())] = code == KafkaError._PARTITION_EOF
     finally:
         consumer.close()
     return found
