@@ -69,6 +69,12 @@ def _trigger(chart: Rendered) -> Document:
     return trigger
 
 
+def _tested(chart: Rendered) -> Document:
+    return _one(
+        pod_of(chart.named("Job", "placet-self-test"))["containers"][0]["env"], "name", "PLACET_SELFTEST_PROCESSES"
+    )
+
+
 def _without(documents: Rendered, kind: str, name: str) -> Rendered:
     gone = documents.named(kind, name)
     return Rendered(documents.values, tuple(one for one in documents.documents if one is not gone))
@@ -270,6 +276,25 @@ HOUSE: dict[str, Bend] = {
     "a Secret that goes with its resource": lambda c: c.named("ExternalSecret", "placet-keys-master")["spec"][
         "target"
     ].update(deletionPolicy="Delete"),
+    "a version in the selector": lambda c: _deployment(c)["spec"]["selector"]["matchLabels"].update(
+        {"app.kubernetes.io/version": "0.1.0"}
+    ),
+    "no self-test": lambda c: _without(c, "Job", "placet-self-test"),
+    "a self-test before all": lambda c: c.named("Job", "placet-self-test")["metadata"]["annotations"].update(
+        {"helm.sh/hook": "pre-install"}
+    ),
+    "a self-test that forgets one": lambda c: _tested(c).update(
+        value='{"consent-api": "http://placet-consent-api:8080"}'
+    ),
+    "a self-test at another door": lambda c: _tested(c).update(
+        value=_tested(c)["value"].replace("placet-consent-api:8080", "placet-records-api:8080")
+    ),
+    "a self-test that is cut short": lambda c: c.named("Job", "placet-self-test")["spec"].update(
+        activeDeadlineSeconds=60
+    ),
+    "a self-test blind to an open network": lambda c: pod_of(c.named("Job", "placet-self-test"))["containers"][0][
+        "env"
+    ].pop(),
     "a monitor that finds nobody": lambda c: c.named("ServiceMonitor", "placet")["spec"]["selector"][
         "matchLabels"
     ].update({"placet/metrics": "yes"}),
@@ -310,6 +335,8 @@ NETWORK: dict[str, Bend] = {
     "anybody through the door": lambda c: _policy(c, "from-front")["ingress"][0].pop("from"),
     "the door to any port": lambda c: _policy(c, "from-front")["ingress"][0].pop("ports"),
     "no Prometheus": lambda c: _without(c, "NetworkPolicy", "placet-from-metrics"),
+    "the self-test on the internet": lambda c: _policy(c, "to-ourselves")["egress"][0].pop("to"),
+    "a door for whoever": lambda c: _policy(c, "from-self-test")["ingress"][0].pop("from"),
     "our own among themselves": lambda c: _policy(c, "from-metrics")["ingress"][0]["from"].append({"podSelector": {}}),
 }
 

@@ -126,6 +126,7 @@ def places(chart: Rendered) -> dict[str, tuple[End, int, str]]:
         "internet": (End(address="93.184.216.34"), 443, "TCP"),
         "internet over IPv6": (End(address="2606:2800:220:1::1"), 443, "TCP"),
         "internet in clear": (End(address="93.184.216.34"), 80, "TCP"),
+        "internet at our port": (End(address="93.184.216.34"), 8_080, "TCP"),
         "internet's mail servers": (End(address="93.184.216.34"), 25, "TCP"),
         "a private network": (End(address="10.1.2.3"), 443, "TCP"),
         "another private network": (End(address="192.168.7.8"), 443, "TCP"),
@@ -135,6 +136,7 @@ def places(chart: Rendered) -> dict[str, tuple[End, int, str]]:
         "the API server": (End(address="10.96.0.1"), 443, "TCP"),
         "consent's web": (ours({**_OURS, "app.kubernetes.io/component": "consent-api"}), 8080, "TCP"),
         "a stranger's pod": (End({"app": "else"}, {"kubernetes.io/metadata.name": "else"}), 443, "TCP"),
+        "a stranger's pod at our port": (End({"app": "else"}, {"kubernetes.io/metadata.name": "else"}), 8_080, "TCP"),
         "a neighbour's pod": (ours({"app": "neighbour"}), 27017, "TCP"),
     }
 

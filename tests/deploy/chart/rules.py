@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.deploy.chart import rules_house, rules_network, rules_pods
+from tests.deploy.chart import rules_house, rules_kafka, rules_network, rules_pods
 from tests.deploy.chart.rendered import Rendered
 
 Rule = Callable[[Rendered], Iterator[str]]
@@ -23,11 +23,12 @@ RULES: tuple[Rule, ...] = (
     rules_house.one_copy_at_a_time_may_go,
     rules_house.variables_are_what_the_code_reads,
     rules_house.keys_are_held_by_who_reads_them,
-    rules_house.topics_are_the_contracts,
-    rules_house.rights_at_kafka_are_the_table,
-    rules_house.workers_grow_with_their_lag,
+    rules_kafka.topics_are_the_contracts,
+    rules_kafka.rights_at_kafka_are_the_table,
+    rules_kafka.workers_grow_with_their_lag,
     rules_house.one_origin_leads_to_each_service,
     rules_house.jobs_come_first_and_in_order,
+    rules_house.it_tests_itself,
     rules_house.secrets_that_are_named_are_there,
     rules_house.prometheus_finds_everybody,
     rules_network.everything_is_denied_first,

@@ -1,12 +1,13 @@
 """Rules over the whole: what the code says and what the manifests say are one. Each gives a sentence for each fault."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from contracts.topics import BY_NAME, SERVICES, TOPICS, heard_by
+from contracts.topics import SERVICES
 from deploy.helm.facts import OPTIONAL, PUBLIC_KEYS, ROLES, key_files, required, settings_of
-from deploy.local.principals import group, kafka_acls, kafka_users, mongo_roles, principal
+from deploy.local.principals import mongo_roles, principal
 from deploy.mongodb.applying import declared
 from services.chassis.settings import Role
 from tests.deploy.chart.rendered import (
@@ -20,6 +21,7 @@ from tests.deploy.chart.rendered import (
     selects,
 )
 
+_NEVER_CHANGE = {f"app.kubernetes.io/{label}" for label in ("name", "instance", "component")}
 _PROCESSES = {principal(service, role): (service, role) for service in SERVICES for role in ROLES}
 
 
@@ -47,6 +49,9 @@ def labels_choose_their_own(chart: Rendered) -> Iterator[str]:
         chosen = [other for other in chart.workloads() if selects(one["spec"]["selector"], labels_of(other))]
         if chosen != [one]:
             yield f"{name_of(one)} chooses {[name_of(other) for other in chosen]}"
+        # A selector can't be changed: with a version in it, no upgrade would ever be taken.
+        if one["spec"]["selector"].get("matchLabels", {}).keys() != _NEVER_CHANGE:
+            yield f"{name_of(one)} can't be upgraded: its selector would change"
 
 
 def services_lead_somewhere(chart: Rendered) -> Iterator[str]:
@@ -148,92 +153,6 @@ def _keys_of(one: Document) -> Iterator[tuple[str, str, str]]:
                 yield from ((item["path"], kind, taken["name"]) for item in taken.get("items", []))
 
 
-def topics_are_the_contracts(chart: Rendered) -> Iterator[str]:
-    """Strimzi is told exactly our topics, kept as safely as GUARANTEES ask."""
-    if not chart.values["kafka"]["strimzi"]["enabled"]:
-        yield from (f"{name_of(one)} is nobody's" for kind in ("KafkaTopic", "KafkaUser") for one in chart.of(kind))
-        return
-    found = {one["metadata"]["name"]: one["spec"] for one in chart.of("KafkaTopic")}
-    yield from (f"topic {name} is in one of the two only" for name in found.keys() ^ BY_NAME.keys())
-    for topic in TOPICS:
-        spec = found.get(topic.name, {"config": {}})
-        config = spec["config"]
-        if (
-            spec.get("partitions") != topic.partitions
-            or config.get("retention.ms") != topic.retention_days * 86_400_000
-        ):
-            yield f"topic {topic.name} has other partitions or retention than the contracts"
-        if not 2 <= config.get("min.insync.replicas", 1) < spec.get("replicas", 1):
-            yield f"topic {topic.name}: an acknowledged record may be lost, or one broker stops all"
-        if config.get("unclean.leader.election.enable") is not False or config.get("cleanup.policy") != "delete":
-            yield f"topic {topic.name} may forget what it acknowledged"
-    for one in chart.of("KafkaTopic"):
-        if one["metadata"].get("annotations", {}).get("helm.sh/resource-policy") != "keep":
-            yield f"{name_of(one)} goes with an uninstall"
-
-
-def rights_at_kafka_are_the_table(chart: Rendered) -> Iterator[str]:
-    """The users and their access lists, rule by rule; one writer of approvals; nobody who faces the web."""
-    if not chart.values["kafka"]["strimzi"]["enabled"]:
-        return
-    given = {
-        (one["metadata"]["name"], acl["resource"]["type"], acl["resource"].get("name", "kafka-cluster"), operation)
-        for one in chart.of("KafkaUser")
-        for acl in one["spec"]["authorization"]["acls"]
-        for operation in acl["operations"]
-    }
-    wanted = {
-        (acl.principal, acl.resource, acl.name, acl.operation.title().replace("_", "").replace("configs", "Configs"))
-        for acl in kafka_acls()
-    }
-    yield from (f"{one} is in one of the two only" for one in sorted(given ^ wanted))
-    writers = {
-        user for user, kind, name, operation in given if name == "consent.requests" and operation in {"Write", "All"}
-    }
-    if writers != {"consent-relay"}:
-        yield f"approvals are written by {sorted(writers)}"
-    if {one["metadata"]["name"] for one in chart.of("KafkaUser")} != set(kafka_users()):
-        yield "the users are not those of the table"
-    for one in chart.of("KafkaUser"):
-        if one["metadata"]["name"].endswith("-api"):
-            yield f"{name_of(one)} faces the web"
-        if one["spec"]["authentication"]["type"] != "scram-sha-512":
-            yield f"{name_of(one)} can't sign in as the services do"
-        if any(acl["resource"].get("patternType", "literal") != "literal" or acl.get("type", "allow") != "allow"
-               for acl in one["spec"]["authorization"]["acls"]):  # fmt: skip
-            yield f"{name_of(one)} has rights on more than it names"
-
-
-def workers_grow_with_their_lag(chart: Rendered) -> Iterator[str]:
-    """Who hears is scaled by the lag of its own topics and group; nobody sets the copies beside it."""
-    scaled = {one["spec"]["scaleTargetRef"]["name"]: one for one in chart.of("ScaledObject")}
-    logins = {one["metadata"]["name"] for one in chart.of("TriggerAuthentication")}
-    for one in chart.of("Deployment"):
-        service, role = _PROCESSES[component_of(one)]
-        hears = {topic.name for topic in heard_by(service)} if role is Role.WORKER else set()
-        rule = scaled.pop(one["metadata"]["name"], None)
-        if (rule is not None) != bool(chart.values["keda"]["enabled"] and hears):
-            yield f"{name_of(one)} should {'not ' if rule else ''}be scaled"
-        elif (rule is None) != ("replicas" in one["spec"]):
-            yield f"{name_of(one)}: its copies are said twice, or not at all"
-        if rule is not None:
-            yield from (f"{name_of(rule)} {fault}" for fault in _scaling_faults(rule["spec"], service, hears, logins))
-    yield from (f"{name_of(rule)} scales nothing" for rule in scaled.values())
-
-
-def _scaling_faults(spec: Document, service: str, hears: set[str], logins: set[str]) -> Iterator[str]:
-    if not 2 <= spec.get("minReplicaCount", 0) <= spec.get("maxReplicaCount", 0):
-        yield "may leave fewer than two"
-    if {trigger["metadata"]["topic"] for trigger in spec["triggers"]} != hears:
-        yield "looks at other topics than the worker hears"
-    for trigger in spec["triggers"]:
-        told = trigger["metadata"]
-        if told.get("limitToPartitionsWithLag") != "true" or told["consumerGroup"] != group(service):
-            yield "makes more copies than can help, or asks for another group"
-        if trigger.get("authenticationRef", {}).get("name") not in logins or told.get("tls") != "enable":
-            yield "asks Kafka without a login or in clear"
-
-
 def one_origin_leads_to_each_service(chart: Rendered) -> Iterator[str]:
     """`/<service>` to its api, under publicUrl's host; nothing else, so neither /metrics nor /health is public."""
     services = {one["metadata"]["name"]: one for one in chart.of("Service")}
@@ -278,7 +197,7 @@ def jobs_come_first_and_in_order(chart: Rendered) -> Iterator[str]:
     """Roles and users, then collections, before an installation and an upgrade, and after what they need is there."""
     told = chart.values["mongodb"]
     wanted = [name for name, on in (("roles", told["roles"]["enabled"]), ("collections", told["collections"])) if on]
-    jobs = sorted(chart.of("Job"), key=_weight)
+    jobs = sorted((job for job in chart.of("Job") if component_of(job) == "bootstrap"), key=_weight)
     if [job["metadata"]["name"].rpartition("-")[2] for job in jobs] != wanted:
         yield f"the Jobs are not {wanted}, in this order"
     before = chart.of("ServiceAccount")
@@ -295,6 +214,35 @@ def jobs_come_first_and_in_order(chart: Rendered) -> Iterator[str]:
         }:
             yield f"{name_of(job)} runs before its account is there"
         yield from _users_faults(job)
+
+
+def it_tests_itself(chart: Rendered) -> Iterator[str]:
+    """After an installation and an upgrade every process is asked, at the Service that it has, and that the network denies."""
+    jobs = [job for job in chart.of("Job") if component_of(job) == "self-test"]
+    if len(jobs) != int(chart.values["selfTest"]["enabled"]):
+        yield "the self-test is there without being wanted, or wanted and not there"
+    for job in jobs:
+        notes = job["metadata"]["annotations"]
+        if notes.get("helm.sh/hook") != "post-install,post-upgrade" or "before-hook-creation" not in notes.get(
+            "helm.sh/hook-delete-policy", ""
+        ):
+            yield f"{name_of(job)} does not run after both, again and again"
+        (container,) = containers_of(job)
+        told = {variable["name"]: variable["value"] for variable in container["env"]}
+        services = {one["metadata"]["name"]: one["spec"] for one in chart.of("Service")}
+        for name, address in json.loads(told["PLACET_SELFTEST_PROCESSES"]).items():
+            url = urlsplit(address)
+            spec = services.get(url.hostname or "", {"selector": {}, "ports": []})
+            if spec["selector"].get("app.kubernetes.io/component") != name or url.port not in [
+                port["port"] for port in spec["ports"]
+            ]:
+                yield f"{name_of(job)} asks {address} for {name}"
+        if json.loads(told["PLACET_SELFTEST_PROCESSES"]).keys() != _PROCESSES.keys():
+            yield f"{name_of(job)} does not ask everybody"
+        if int(told["PLACET_SELFTEST_SECONDS"]) >= job["spec"]["activeDeadlineSeconds"]:
+            yield f"{name_of(job)} is ended before it can say what is wrong"
+        if ("PLACET_SELFTEST_DENIED" in told) != chart.values["networkPolicy"]["enabled"]:
+            yield f"{name_of(job)} does not look whether the network denies"
 
 
 def _users_faults(job: Document) -> Iterator[str]:

@@ -6,7 +6,9 @@ from contracts.topics import SERVICES
 from tests.deploy.chart.network import End, end_of, may_enter, ours, reached
 from tests.deploy.chart.rendered import Rendered, component_of, labels_of, name_of, selects
 
-_EVERYBODY = {"dns", "dns over TCP", "mongodb"}
+_NAMES = {"dns", "dns over TCP"}
+_EVERYBODY = {*_NAMES, "mongodb"}
+_JOBS = {"bootstrap", "self-test"}
 _KAFKA = {f"{service}-{role}" for service in SERVICES for role in ("worker", "relay")}
 _VAULT = {"records-api", "records-worker", "delivery-api"}
 _MAIL = {"notify-worker"}
@@ -49,8 +51,10 @@ def each_reaches_what_it_needs_and_no_more(chart: Rendered) -> Iterator[str]:
             )
             if component in holders
         }  # fmt: skip
-        if chart.values["otlp"]["endpoint"] and component != "bootstrap":
+        if chart.values["otlp"]["endpoint"] and component not in _JOBS:
             wanted |= {"otlp"}
+        if component == "self-test":
+            wanted = _NAMES | {"consent's web"}
         # delivery's worker reaches the vault's public addresses too, for they are on the internet; it has no login there.
         for place in sorted((found ^ wanted) - ({"vault", "kms"} if component in _INTERNET else set())):
             yield f"{component} {'reaches' if place in found else 'does not reach'} {place}"
@@ -67,9 +71,11 @@ def only_the_door_and_prometheus_come_in(chart: Rendered) -> Iterator[str]:
         pod, component = ours(labels_of(one)), component_of(one)
         asked = [(end_of(peer), "the front door", fronted and component.endswith("-api")) for peer in told["front"]]
         asked += [
-            (end_of(peer), "Prometheus", chart.values["serviceMonitor"]["enabled"] and component != "bootstrap")
+            (end_of(peer), "Prometheus", chart.values["serviceMonitor"]["enabled"] and component not in _JOBS)
             for peer in told["metrics"]
         ]
+        tester = ours({**labels_of(one), "app.kubernetes.io/component": "self-test"})
+        asked += [(tester, "the self-test", chart.values["selfTest"]["enabled"] and component not in _JOBS)]
         asked += [(stranger, "a stranger", False), (ours({"app": "else"}), "a neighbour", False)]
         asked += [(ours({**labels_of(one), "app.kubernetes.io/component": "consent-relay"}), "one of us", False)]
         for source, who, wanted in asked:
