@@ -62,18 +62,19 @@ def settings_of(service: str) -> type[Settings]:
     return found
 
 
-def required(service: str, role: Role) -> tuple[str, ...]:
+def required(service: str, role: Role, *, kms: bool = False) -> tuple[str, ...]:
     """The variables without which a process does not start: asked of the settings themselves, with nothing set.
 
-    Each fault begins with the variable that it is about. The environment must hold none of them.
+    Each fault begins with the variable that it is about. With `kms`, a key service stands for the local master key.
     """
-    nothing = settings_of(service).model_construct()
+    nothing = settings_of(service).model_construct(kms_providers={"aws": {}} if kms else None)
     return tuple(dict.fromkeys(fault.split()[0] for fault in nothing.faults(role)))
 
 
-def key_files(service: str, role: Role) -> tuple[str, ...]:
-    """The files that a process reads below its keys folder."""
-    return tuple(sorted(name for name, roles in settings_of(service).key_files.items() if role in roles))
+def key_files(service: str, role: Role, *, kms: bool = False) -> tuple[str, ...]:
+    """The files that a process reads below its keys folder; with `kms`, all but the local master key."""
+    read = {name for name, roles in settings_of(service).key_files.items() if role in roles}
+    return tuple(sorted(read - {MASTER_KEY_FILE} if kms else read))
 
 
 def variables(service: str, role: Role) -> tuple[str, ...]:

@@ -20,6 +20,8 @@ _KNOWN_DEFAULT = re.compile(
     "(?:placet|change|me|secret|password|passw0rd|pass|default|example|development|dev|local|test|demo|admin|root"
     "|user|letmein|insecure|kafka|mongo|mongodb|0123456789|1234567890|abcdef|qwerty)+[0-9]*"
 )
+LOCAL_MASTER_KEY = "master.key"
+"""The file with the local KMS's key, in the keys folder. With a key service nobody needs it."""
 _NO_PASSWORD_NEEDED = ("MONGODB-X509", "MONGODB-AWS", "MONGODB-OIDC")
 """Mechanisms of MongoDB that prove the user by a certificate or a token."""
 
@@ -188,8 +190,12 @@ class Settings(BaseSettings):
             yield f"PLACET_KAFKA_{role.upper()}_USER is missing: the {role} signs in to Kafka with a user of its own."
         yield from _password_faults(f"PLACET_KAFKA_{role.upper()}_PASSWORD", password, strict=self.strict)
 
+    def _replaced(self, name: str) -> bool:
+        """Whether a key service does what this file would be for."""
+        return name == LOCAL_MASTER_KEY and bool(self.kms_providers)
+
     def _keys_faults(self, role: Role) -> Iterator[str]:
-        wanted = sorted(name for name, roles in self.key_files.items() if role in roles)
+        wanted = sorted(name for name, roles in self.key_files.items() if role in roles and not self._replaced(name))
         if not wanted:
             return
         if self.keys_folder is None or not self.keys_folder.is_dir():

@@ -211,3 +211,17 @@ def test_a_clock_that_can_be_made_wrong_is_for_local_mode_only(environment: Call
     assert [fault for fault in faults(Role.ALL) if fault.startswith("PLACET_CLOCK_FILE ")]
     environment(PLACET_CLOCK_FILE="/tmp/clock", PLACET_MODE="local")
     assert Notify.read(Role.ALL).clock_file == Path("/tmp/clock")
+
+
+class Sealing(Settings):
+    """A service that opens a person's values."""
+
+    key_files: ClassVar = {"master.key": frozenset({Role.API})}
+
+
+def test_with_a_key_service_nobody_asks_for_a_master_key(environment: Callable[..., None]) -> None:
+    environment()
+    with pytest.raises(SettingsRefused, match=r"no file master\.key"):
+        Sealing.read(Role.API)
+    environment(PLACET_KMS_PROVIDERS='{"aws": {"accessKeyId": "a", "secretAccessKey": "s"}}', PLACET_KEYS_FOLDER=None)
+    assert Sealing.read(Role.API).keys_folder is None

@@ -28,7 +28,7 @@ from contracts.types import PersonId, SealedValue
 from services.chassis import clock
 from services.chassis.keys.field import SHORTEST_CIPHERTEXT, Fields, Unopened, key_id_in
 from services.chassis.keys.sealing import KeysUnreadable, Tampered, keyed_digest, read_secret
-from services.chassis.settings import Settings
+from services.chassis.settings import LOCAL_MASTER_KEY, Settings
 from services.chassis.store.mongo import not_now
 from services.chassis.store.shelf import Collection, Index
 from services.chassis.store.work import NotNow
@@ -41,7 +41,7 @@ VAULT = Collection(
     "vault", indexes=(Index((("keyAltNames", 1),), unique=True, partial={"keyAltNames": {"$exists": True}}),)
 )
 """One key for one person: the index decides between two that make it at once."""
-MASTER_KEY_FILE = "master.key"
+MASTER_KEY_FILE = LOCAL_MASTER_KEY
 MASTER_KEY_BYTES = 96
 FRESH_SECONDS = 30.0
 """How long a key is used without asking the vault again. The promise is 60 s; half of it is for the way of the request."""

@@ -214,7 +214,9 @@ HOUSE: dict[str, Bend] = {
     "public keys out of a Secret": lambda c: _keys(c, "consent-api")[1].update(
         secret=_keys(c, "consent-api")[1].pop("configMap")
     ),
-    "two private keys in one Secret": lambda c: _keys(c, "delivery-api")[0]["secret"].update(name="placet-keys-master"),
+    "two private keys in one Secret": lambda c: _keys(c, "delivery-api")[0]["secret"].update(
+        name="placet-keys-records-private"
+    ),
     "keys that everybody may read": lambda c: _volume(_pod(c), "keys")["projected"].update(defaultMode=0o444),
     "two writers of approvals": lambda c: _acls(c, "records-relay").append(_write("*", "consent.requests")),
     "a wildcard": lambda c: _acls(c, "records-relay").append(_write("*", "*")),
@@ -272,8 +274,8 @@ HOUSE: dict[str, Bend] = {
     "an account that comes too late": lambda c: c.named("ServiceAccount", "placet-bootstrap")["metadata"].pop(
         "annotations"
     ),
-    "a Secret that nobody fetches": lambda c: _without(c, "ExternalSecret", "placet-keys-master"),
-    "a Secret that goes with its resource": lambda c: c.named("ExternalSecret", "placet-keys-master")["spec"][
+    "a Secret that nobody fetches": lambda c: _without(c, "ExternalSecret", "placet-keys-blind-index"),
+    "a Secret that goes with its resource": lambda c: c.named("ExternalSecret", "placet-keys-blind-index")["spec"][
         "target"
     ].update(deletionPolicy="Delete"),
     "a version in the selector": lambda c: _deployment(c)["spec"]["selector"]["matchLabels"].update(

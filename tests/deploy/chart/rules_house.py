@@ -94,7 +94,7 @@ def variables_are_what_the_code_reads(chart: Rendered) -> Iterator[str]:
     """All that a process can't start without, nothing that its settings don't read, and no other role's credential."""
     for one in chart.of("Deployment"):
         service, role = _PROCESSES[component_of(one)]
-        needed = set(required(service, role))
+        needed = set(required(service, role, kms=chart.values["kms"]["enabled"]))
         # What the object store's own client reads.
         store = set(chart.values["vault"]["environment"]) | set(chart.values["vault"]["credentials"]["names"])
         allowed = needed | _optional(service, role) | (store if role in settings_of(service).vault_roles else set())
@@ -128,8 +128,9 @@ def keys_are_held_by_who_reads_them(chart: Rendered) -> Iterator[str]:
     for one in chart.of("Deployment"):
         service, role = _PROCESSES[component_of(one)]
         found = list(_keys_of(one))
-        if sorted(name for name, _, _ in found) != list(key_files(service, role)):
-            yield f"{name_of(one)} holds {[name for name, _, _ in found]}, and reads {key_files(service, role)}"
+        wanted = key_files(service, role, kms=chart.values["kms"]["enabled"])
+        if sorted(name for name, _, _ in found) != list(wanted):
+            yield f"{name_of(one)} holds {[name for name, _, _ in found]}, and reads {wanted}"
         for name, kind, source in found:
             holders.setdefault(source, set()).add(name)
             public = ".public." in name

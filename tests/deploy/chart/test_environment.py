@@ -26,7 +26,8 @@ ADMIN = {
 def drawn(tmp_path_factory) -> tuple[Path, dict[str, dict[str, str]]]:
     """The Secrets of an installation, drawn as an operator draws them."""
     folder = tmp_path_factory.mktemp("secrets")
-    return folder, secrets(folder, ADMIN, with_kafka=True)
+    made = secrets(folder, ADMIN, with_kafka=True)
+    return folder, made | {"placet-kms": {"providers": '{"aws": {"accessKeyId": "a", "secretAccessKey": "b"}}'}}
 
 
 def test_all_secrets_that_pods_name_are_drawn(drawn):
@@ -41,10 +42,11 @@ def test_all_secrets_that_pods_name_are_drawn(drawn):
                         assert asked["key"] in made[asked["name"]]
 
 
+@pytest.mark.parametrize("name", ["small", "key service"])
 @pytest.mark.parametrize("process", [f"{service}-{role}" for service in SERVICES for role in ROLES])
-def test_a_process_starts_with_what_it_is_given(process, drawn, tmp_path):
+def test_a_process_starts_with_what_it_is_given(process, name, drawn, tmp_path):
     folder, made = drawn
-    chart = rendered(SETS["small"])
+    chart = rendered(SETS[name])
     deployment = chart.named("Deployment", f"placet-{process}")
     service, _, role = process.partition("-")
     environment = _environment(chart, process, made)
