@@ -9,10 +9,10 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down demo test test-fast check lint types imports contracts bench chaos chaos-long lock clean
+.PHONY: help env up down demo test test-fast check lint types imports contracts bench chaos chaos-long image image-check lock clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(READY) ## Make the environment (.venv) from the hash-locked requirements
 
@@ -67,6 +67,15 @@ chaos: $(READY) ## 1 000 requests through three brokers and databases while 20 f
 
 chaos-long: $(READY) ## The same with 10 000 requests and 200 faults
 	@$(BIN)/python -m tests.chaos --long
+
+# make image BUILD_BASE=…@sha256:… RUN_BASE=…@sha256:… SOURCE=https://…; without bases they are made out of Debian packages.
+IMAGE_WORDS = $(if $(BUILD_BASE),--build-base $(BUILD_BASE)) $(if $(RUN_BASE),--run-base $(RUN_BASE)) $(if $(SOURCE),--source $(SOURCE))
+
+image: $(READY) ## The image, without an engine (mmdebstrap, buildah; as root); prints its digest
+	@$(BIN)/python -m deploy.image build $(IMAGE_WORDS)
+
+image-check: $(READY) ## Build it twice, compare, and run every service and role in it (and umoci, runc)
+	@$(BIN)/python -m deploy.image check $(IMAGE_WORDS)
 
 lock: ## Choose versions anew and write both lock files
 	@$(BIN)/python -m pip install --quiet uv

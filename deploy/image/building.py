@@ -1,0 +1,104 @@
+"""Makes the two bases and the image, without an engine: mmdebstrap for file systems, buildah for images, umoci to unpack.
+
+Invariants: everything lies in one folder, storage included, and nothing of the machine's own images is touched; the
+same bases and the same files give the same digest (no times, no caches: each build is made from the beginning).
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.image import context
+from deploy.image.tools import need, run
+
+SUITE = "bookworm"
+"""The Debian whose python3 is 3.11."""
+_BUILD_PACKAGES = "ca-certificates,python3.11,python3.11-venv"
+_RUN_PACKAGES = "base-files,netbase,tzdata,python3.11-minimal,libpython3.11-stdlib,libssl3,libgcc-s1,libstdc++6"
+# Extracted, never installed: so there is no list of packages, and scanners look for one where distroless bases have it.
+_LIST_PACKAGES = (
+    'mkdir -p "$1/var/lib/dpkg/status.d"; for deb in "$1"/var/cache/apt/archives/*.deb; do '
+    'dpkg-deb --field "$deb" > "$1/var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)"; done'
+)
+# The names of the machine that built it.
+_FORGET_THE_MACHINE = 'rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1/etc/hosts"'
+_CERTIFICATES = "/etc/ssl/certs"
+
+
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """What the image is built with, and what it runs on: names that buildah can find or pull."""
+
+    build: str
+    run: str
+    own: bool = False
+    """Made here, so that nothing is pulled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The folder in which images are made."""
+
+    folder: Path
+
+    def buildah(self, *words: str | Path) -> str:
+        """Run buildah on this folder's own storage."""
+        driver = os.environ.get("STORAGE_DRIVER", "overlay")
+        places = ("--root", self.folder / "storage", "--runroot", self.folder / "run", "--storage-driver", driver)
+        return run(["buildah", *places, *words])
+
+    def make_bases(self) -> Bases:
+        """Make both bases out of Debian packages (about a minute)."""
+        need("mmdebstrap", "buildah")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        build = self._base("build", "--variant=essential", f"--include={_BUILD_PACKAGES}")
+        hooks = (f"--extract-hook={_LIST_PACKAGES}", f"--customize-hook={_FORGET_THE_MACHINE}")
+        running = self._base("run", "--variant=extract", f"--include={_RUN_PACKAGES}", *hooks)
+        return Bases(build, running, own=True)
+
+    def _base(self, name: str, *words: str) -> str:
+        image, archive = f"localhost/placet-{name}-base:{SUITE}", self.folder / f"{name}-base.tar"
+        run(["mmdebstrap", "--quiet", "--mode=root", *words, SUITE, archive])
+        scratch = self.buildah("from", "scratch").strip()
+        self.buildah("add", "--quiet", scratch, archive, "/")
+        self.buildah("commit", "--quiet", "--timestamp", "0", "--rm", scratch, image)
+        archive.unlink()
+        return image
+
+    def build(self, bases: Bases, *, source: str = "") -> str:
+        """Build the image, unpacked by `unpack`, and return its digest. `source`: where its code can be had."""
+        need("buildah")
+        context.lay(self.folder / "context")
+        return self.build_again(bases, source=source)
+
+    def build_again(self, bases: Bases, *, source: str = "", name: str = "placet") -> str:
+        """Build the very files of the last `build` anew, and return the digest."""
+        facts = {
+            "BUILD_BASE": bases.build,
+            "RUN_BASE": bases.run,
+            "VERSION": context.version(),
+            "REVISION": context.revision(),
+            "SOURCE": source,
+        }
+        words = [f"--build-arg={key}={value}" for key, value in facts.items()]
+        # The wheels come over the machine's own network, and what was fetched once is kept; hashes decide, not places.
+        wheels = self.folder / "pip"
+        wheels.mkdir(parents=True, exist_ok=True)
+        words += [f"--volume={wheels}:/root/.cache/pip:rw", f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"]
+        words += ["--pull-never"] if bases.own else ["--pull"]
+        words += ["--isolation=chroot", "--network=host", "--format=oci", "--timestamp=0", "--layers", "--no-cache"]
+        image = f"localhost/{name}"
+        file = context.ROOT / "deploy/image/Dockerfile"
+        self.buildah("bud", *words, "--file", file, "--tag", image, self.folder / "context")
+        layout, digest = self.folder / "oci", self.folder / "digest"
+        self.buildah("push", "--quiet", "--digestfile", digest, image, f"oci:{layout}:{name}")
+        return digest.read_text().strip()
+
+    def unpack(self) -> Path:
+        """Unpack the image into an OCI bundle (its root, and the settings that its labels and words make), and return it."""
+        need("umoci")
+        bundle = self.folder / "bundle"
+        shutil.rmtree(bundle, ignore_errors=True)
+        run(["umoci", "unpack", "--image", f"{self.folder / 'oci'}:placet", bundle])
+        return bundle
