@@ -15,6 +15,7 @@ from joserfc.jwk import OKPKey, RSAKey
 
 from contracts.topics import SERVICES
 from deploy.local.tls import write_private, write_signer
+from services.chassis import clock
 from services.chassis.keys.person import MASTER_KEY_BYTES, MASTER_KEY_FILE
 
 Jwk = dict[str, Any]
@@ -92,16 +93,21 @@ def _make_set(folder: Path, service: str, kinds: Sequence[str]) -> None:
 
 
 def _draw(kind: str) -> Jwk:
-    """Draw one private key as a JWK with its thumbprint as `kid`. RSA has 2048 bits: RFC 7518 §3.3 wants no less."""
+    """Draw one private key as a JWK with its thumbprint as `kid`. RSA has 2048 bits: RFC 7518 §3.3 wants no less.
+
+    `iat` says when it was drawn, so that its age can be watched (the member of OpenID Federation 1.0, §8.7.2).
+    """
+    drawn = int(clock.now().timestamp())
     if kind == "RS256":
         rsa = RSAKey.generate_key(2048, private=True)
-        return {**rsa.as_dict(private=True), "kid": rsa.thumbprint(), "use": "sig", "alg": "RS256"}
+        return {**rsa.as_dict(private=True), "kid": rsa.thumbprint(), "use": "sig", "alg": "RS256", "iat": drawn}
     okp = OKPKey.generate_key("X25519" if kind == "X25519" else "Ed25519", private=True)
     use = "enc" if kind == "X25519" else "sig"
-    return {**okp.as_dict(private=True), "kid": okp.thumbprint(), "use": use}
+    return {**okp.as_dict(private=True), "kid": okp.thumbprint(), "use": use, "iat": drawn}
 
 
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
+# When a key was drawn is nobody's business but ours.
+_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "iat"})
 
 
 def _public(jwk: Jwk) -> Jwk:

@@ -29,11 +29,11 @@ from services.chassis.kafka.consumer import LAG, Consumer
 from services.chassis.kafka.hearing import Hearing
 from services.chassis.kafka.relay import OLDEST, KafkaPublisher, Relay, oldest
 from services.chassis.kafka.sending import MongoSending, plant_lease
-from services.chassis.observe import log, telemetry
+from services.chassis.observe import dates, log, telemetry
 from services.chassis.observe.census import Census
 from services.chassis.observe.log import logger
 from services.chassis.settings import Role, Settings, SettingsRefused
-from services.chassis.store.mongo import MongoStore, Untrusted, connect
+from services.chassis.store.mongo import BEHIND, MongoStore, Untrusted, connect
 from services.chassis.store.shelf import ASIDE, Shelf
 from services.chassis.store.work import NotNow, Work
 from services.chassis.web.health import Health
@@ -169,6 +169,7 @@ class Process:
         except PortTaken as why:
             raise Unfit(str(why)) from None
         self._start("http", server.serve(), stop=server.stop, turn=0)
+        dates.watch(self._census, self.settings, self.role)
         self._help("census", self._census.run())
         self._health.started()
 
@@ -216,6 +217,7 @@ class Process:
         self._health.check("relay", _answering(relay.progressing))
         # Also while the broker was never reached and the relay has not begun to look.
         self._census.ask(OLDEST, lambda: oldest(sending))
+        self._census.ask(BEHIND, room.store.behind)
         self._start("relay", self._send(relay, publisher, access), stop=relay.stop, turn=1)
 
     def _access(self, role: Role) -> KafkaAccess:

@@ -51,6 +51,7 @@ async def build_worker(room: Room) -> Worker:
     settings: Settings = room.settings
     questions = Questions(room.store)
     room.census.ask(ENDPOINTS, questions.endpoint_classes, labels=["state"])
+    room.census.ask(consumers.WATERMARK_AGE, consumers.age_of_watermarks(questions))
     room.census.ask(NOTICES_WAITING, questions.waiting_by_class, labels=["state"])
     webhooks = Webhooks(local=not settings.strict, ports=settings.webhook_ports)
     room.closing.push_async_callback(webhooks.close)

@@ -6,9 +6,10 @@ A watermark speaks for every record before it, also for those that could not be 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Any, Protocol
 
 from joserfc.jwk import KeySet
@@ -23,6 +24,7 @@ from services.chassis import clock, ids
 from services.chassis.decision import Decision
 from services.chassis.kafka.hearing import Answer, Hearing, Unwanted
 from services.chassis.observe import telemetry
+from services.chassis.observe.census import Numbers
 from services.chassis.observe.log import logger
 from services.chassis.store.work import Job, Known, Many, Need, One, Verdict
 from services.delivery import domain
@@ -46,6 +48,17 @@ LONGEST_WAIT = timedelta(hours=1)
 UNREAD = telemetry.gauge(
     "placet_unread_consent_records", "Consent's records set aside here: what they are about is not disclosed."
 )
+WATERMARK_AGE = telemetry.gauge(
+    "placet_watermark_age_seconds",
+    "Age of the oldest of the watermarks that are believed: above 20 nothing is disclosed. +Inf before the first.",
+)
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+AVAILABLE = telemetry.histogram(
+    "placet_approval_to_available_seconds",
+    "From the last approval of a request until its recipient may open it; a school's hold is part of it.",
+    buckets=(1, 2.5, 5, 10, 30, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 4 * HOUR, DAY, 7 * DAY),
+)
+"""Grants are signed in whole seconds, so nothing is finer than one."""
 Verify = Callable[[str, datetime], Grant]
 """Reads a grant that consent signed for delivery, in force at that time. Raises `GrantInvalid`."""
 
@@ -132,7 +145,11 @@ def _released(
         )
 
     def told(verdict: Verdict | Sequence[Verdict]) -> None:
-        if isinstance(verdict, Decision) and teller is not None and command.claimed:
+        if not isinstance(verdict, Decision):
+            return
+        if verdict.events and verdict.state.status is domain.Status.AVAILABLE:
+            AVAILABLE.record(max(0.0, clock.now().timestamp() - grant.iat), trace=message.trace)
+        if teller is not None and command.claimed:
             teller.take([one for one in verdict.also if isinstance(one, Notice)], endpoints)
 
     job = _job(
@@ -222,6 +239,16 @@ def _watermark(message: Message[WatermarkPassed], unread: Sequence[RequestId | N
         )
 
     return _job(message, decide, One(WATERMARKS, partition))
+
+
+def age_of_watermarks(questions: Questions) -> Callable[[], Awaitable[Numbers]]:
+    """For the census: how old the knowledge of revocations is on which a disclosure would rest now."""
+
+    async def age() -> Numbers:
+        oldest = await questions.oldest_watermark()
+        return {(): (clock.now() - oldest).total_seconds() if oldest is not None else inf}
+
+    return age
 
 
 async def organization_recorded(messages: Sequence[Message[OrganizationRecorded]]) -> Sequence[Answer]:

@@ -148,6 +148,11 @@ class Questions:
             unread.setdefault(str(kept.partition), []).append(whose(kept))
         return unread
 
+    async def oldest_watermark(self) -> datetime | None:
+        """The oldest of the newest watermarks of all partitions; None while one partition has none."""
+        found = await self._store.find(WATERMARKS, {"_id": {"$in": list(PARTITIONS)}}, limit=len(PARTITIONS))
+        return min((one.at for one in found), default=None) if len(found) == len(PARTITIONS) else None
+
     async def deliveries_to(
         self, recipient_ids: Sequence[OrganizationId], status: Status | None = None, *, page: int = 0
     ) -> list[Delivery]:

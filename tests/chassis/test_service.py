@@ -109,7 +109,10 @@ async def test_three_roles_in_three_processes_do_what_one_does(tmp_path: Path) -
         await until(lambda: toys.rung("req_apart"))
         assert await toys.counted("req_apart") == [1]
         assert toys.rings("req_apart") == 1
-        assert "placet_outbox_oldest_row_seconds{" in await toys.metrics("consent-relay")
+        relay = await toys.metrics("consent-relay")
+        assert "placet_outbox_oldest_row_seconds{" in relay
+        assert 'placet_mongodb_majority_lag_seconds{role="relay",service="consent"} ' in relay
+        assert 'placet_certificate_expires_timestamp_seconds{kind="kafka",role="relay",service="consent"} ' in relay
         told = await toys.metrics("delivery-worker")
         assert 'placet_set_aside_records{kind="failed",role="worker",service="delivery",state="waiting"} 0.0' in told
         assert 'placet_consumer_lag_records{role="worker",service="delivery",topic="consent.requests"}' in told

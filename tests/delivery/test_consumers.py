@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import inf
 from typing import Any
 
 import pytest
@@ -20,9 +21,11 @@ from services.chassis.decision import Refusal
 from services.chassis.kafka import asides
 from services.chassis.kafka.hearing import Unwanted
 from services.chassis.kafka.verdicts import Ending, Judge, Record
+from services.chassis.observe import telemetry
 from services.chassis.store.aside import document
 from services.chassis.store.work import ALREADY_DONE
 from services.delivery import domain
+from services.delivery.consumers import age_of_watermarks
 from services.delivery.domain import NOT_NOW, OLDEST_WATERMARK, NoticeKind, NoticeState, Status, may_disclose
 from services.delivery.store import DELIVERIES, MOST_UNREAD, NOTICES, REVOCATIONS, WATERMARKS
 from tests.delivery.scene import (
@@ -315,3 +318,30 @@ async def test_a_revoked_release_leaves_no_notice_waiting(house: House) -> None:
     await house.hear(revoked())
     waiting = [one for one in await house.store.find(NOTICES, {}) if one.state is NoticeState.WAITING]
     assert [one.kind for one in waiting if one.kind is NoticeKind.AVAILABLE] == []
+
+
+async def test_the_age_that_is_told_is_that_of_the_partition_that_lags_behind(house: House) -> None:
+    age = age_of_watermarks(house.questions)
+    *most, last = watermarks_passed(AT)
+    await house.hear(*most)
+    assert await age() == {(): inf}, "a partition without a watermark can't be known to hold no revocation"
+    await house.hear(last.model_copy(update={"at": AT - timedelta(seconds=7)}))
+    assert await age() == {(): 7.0}
+
+
+async def test_a_release_is_measured_from_the_approval_once_and_only_when_it_can_be_opened(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: AT + timedelta(seconds=4))
+    telemetry.configure("delivery", "worker")
+    await house.hear(organization_recorded(), revoked(request_id="req_2"))
+    await house.hear(release(), release(), release(grant(request_id=RequestId("req_2"), jti="grt_9123456789abcdef")))
+    lines = telemetry.exposition()[0].decode().splitlines()
+    telemetry.shutdown()
+    told = [line for line in lines if line.startswith("placet_approval_to_available_seconds_")]
+    assert {
+        line.partition("{")[0].rpartition("_")[2]: line.rpartition(" ")[2] for line in told if "bucket" not in line
+    } == {
+        "count": "1.0",
+        "sum": "14.0",
+    }

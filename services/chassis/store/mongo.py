@@ -26,6 +26,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from services.chassis.observe import telemetry
 from services.chassis.store.shelf import INBOX, MECHANISM, OUTBOX, Collection, Document, Index, Shelf
 from services.chassis.store.work import NotNow, Unit
 
@@ -42,6 +43,10 @@ _TRIES = 5
 _DUPLICATE = 11_000
 _MAJORITY = WriteConcern("majority", j=True)
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+BEHIND = telemetry.gauge(
+    "placet_mongodb_majority_lag_seconds", "How far most members of the replica set are behind its primary."
+)
 
 
 class Untrusted(NotNow):
@@ -142,6 +147,13 @@ class MongoStore:
         """Raises `NotNow` when the database does not answer as this role's user."""
         with not_now():
             await self.handle(OUTBOX.name).find_one({"_id": "health"}, {"_id": 1})
+
+    async def behind(self) -> dict[tuple[str, ...], float]:
+        """For the census: how far most members are behind the primary. `hello` says it, and needs no right."""
+        with not_now():
+            told = (await self.client.admin.command("hello")).get("lastWrite", {})
+        newest, everywhere = told.get("lastWriteDate"), told.get("majorityWriteDate")
+        return {(): max(0.0, (newest - everywhere).total_seconds())} if newest and everywhere else {}
 
     def collection(self, collection: Collection) -> Any:
         """The driver's own handle, for the mechanism's collections (relay, set-asides) that live outside of jobs."""
