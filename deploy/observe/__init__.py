@@ -1,0 +1,1 @@
+"""What an operator watches Placet with: alerting rules and dashboards, as code that the chart's files are made from."""
