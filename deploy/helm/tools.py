@@ -36,6 +36,11 @@ def helm(major: int) -> Path:
     return _tools() / f"helm-{major}" / "helm"
 
 
+def kubectl(minor: int) -> Path:
+    """The program `kubectl` of 1.31 or 1.37, whichever is nearer to a server of 1.`minor`. Raises `NotFetched`."""
+    return _tools() / ("helm-3" if minor <= 33 else "helm-4") / "kubectl"
+
+
 def schemas(version: str) -> Path:
     """The folder of Kubernetes' JSON schemas, in which a field that it does not know is a fault. Raises `NotFetched`."""
     return _tools() / "schemas" / version

@@ -5,13 +5,19 @@ import subprocess
 import pytest
 
 from deploy.helm import tools
-from deploy.helm.tools import LOCK, NotFetched, helm, schemas
+from deploy.helm.tools import LOCK, NotFetched, helm, kubectl, schemas
 
 
 @pytest.mark.parametrize("major", [3, 4])
 def test_helm_is_there_in_both_versions(major):
     done = subprocess.run([helm(major), "version", "--short"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith(f"v{major}.")
+
+
+@pytest.mark.parametrize(("minor", "wanted"), [(31, "v1.31."), (32, "v1.31."), (36, "v1.37."), (38, "v1.37.")])
+def test_kubectl_is_the_one_near_to_the_server(minor, wanted):
+    done = subprocess.run([kubectl(minor), "version", "--client"], capture_output=True, text=True, check=True)
+    assert wanted in done.stdout
 
 
 def test_schemas_are_there_for_the_oldest_and_the_newest():
