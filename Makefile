@@ -9,10 +9,10 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down demo test test-fast check lint types imports contracts bench chaos chaos-long image image-check lock clean
+.PHONY: help env up down demo test test-fast test-cluster check lint types imports contracts bench chaos chaos-long image image-check lock clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(READY) ## Make the environment (.venv) from the hash-locked requirements
 
@@ -35,11 +35,15 @@ demo: $(READY) ## The main job, from import to acknowledged delivery, with a liv
 	@$(BIN)/placet demo
 
 test: $(READY) ## Every test, on a real Kafka and a real MongoDB; and the coverage of each room
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --cov --cov-branch --cov-report=json:.local/coverage.json --cov-report=
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope --no-loadscope-reorder --cov --cov-branch --cov-report=json:.local/coverage.json --cov-report=
 	@$(BIN)/python -m tests.coverage_gate .local/coverage.json
 
 test-fast: $(READY) ## Only the tests that need no sockets
 	@$(BIN)/python -m pytest -q -m "not connected"
+
+test-cluster: $(READY) ## The chart on the cluster that KUBECONFIG names; CRDS names a folder with custom resources' definitions
+	@test -n "$(KUBECONFIG)" || { echo "test-cluster installs the chart on a cluster and removes it again: say which, KUBECONFIG=/path/to/kubeconfig CRDS=/path/to/definitions make test-cluster"; exit 1; }
+	@$(BIN)/python -m pytest -q -rs -m cluster tests/deploy/cluster
 
 check: $(READY) lint types imports contracts ## What CI asks before the tests
 

@@ -2,25 +2,34 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_socket
+from xdist.scheduler import LoadScopeScheduling
 
 from deploy.local.kafka import Kafka
 from deploy.local.mongo import Mongo
 from services.chassis.observe import telemetry
 
-ROOT = Path(__file__).parent
-LONG = (ROOT / "faults", ROOT / "journeys", ROOT / "deploy" / "local")
+LONG = ("tests/faults/", "tests/journeys/", "tests/deploy/local/")
 """Rooms whose tests share a house, or wait long for something: each stays in one process, and they begin."""
 
 
+class ByRoom(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+    """Divides a run among processes (`-n 2`): what shares a house stays together, all else goes file by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((room for room in LONG if file.startswith(room)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRoom:
+    return ByRoom(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Divides the run among processes (`-n 2 --dist loadgroup`): the long rooms first, all others file by file."""
-    for item in items:
-        room = next((place for place in LONG if place in item.path.parents), item.path)
-        item.add_marker(pytest.mark.xdist_group(str(room.relative_to(ROOT))))
-    items.sort(key=lambda item: not any(place in item.path.parents for place in LONG))
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.hookimpl(tryfirst=True)
