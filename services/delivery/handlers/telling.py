@@ -47,6 +47,7 @@ class Telling:
     def __init__(self, questions: Questions, webhooks: Webhooks, secrets: EndpointSecrets, pace: Pace) -> None:
         self._questions = questions
         self._born: list[tuple[float, Due]] = []
+        self._looked = True
         self._webhooks = webhooks
         self._secrets = secrets
         self._pace = pace
@@ -59,12 +60,13 @@ class Telling:
         # Attempts that were begun a moment ago take their room first.
         await asyncio.sleep(0)
         seconds = clock.seconds()
-        born = self._just_born(seconds, limit)
-        if born:
-            # They wait for no look at the database; whatever else is due is found by the next one, at once.
-            return born
-        waiting = await self._questions.due(now, limit, without=self._pace.full(seconds))
         rooms: dict[str, int] = {}
+        born = self._just_born(seconds, limit if self._looked else limit // 2, rooms)
+        self._looked = not (born and self._looked)
+        if not self._looked:
+            # They wait for no look at the database. The next one, at once, asks it and leaves it half of the places.
+            return born
+        waiting = await self._questions.due(now, limit - len(born), without=self._pace.full(seconds))
         chosen: list[Notice] = []
         for notice in waiting:
             room = rooms.setdefault(notice.endpoint_id, self._pace.room(notice.endpoint_id, seconds))
@@ -72,7 +74,7 @@ class Telling:
                 rooms[notice.endpoint_id] -= 1
                 chosen.append(notice)
         endpoints = await self._questions.endpoints(sorted({one.endpoint_id for one in chosen})) if chosen else {}
-        return [Due(one, endpoints.get(one.endpoint_id)) for one in chosen]
+        return [*born, *(Due(one, endpoints.get(one.endpoint_id)) for one in chosen)]
 
     def has_room(self) -> bool:
         """Whether what is born now would be begun within a moment."""
@@ -83,11 +85,10 @@ class Telling:
         by_id, now = {one.endpoint_id: one for one in endpoints}, clock.seconds()
         self._born += [(now, Due(one, by_id[one.endpoint_id], claimed=True)) for one in notices]
 
-    def _just_born(self, seconds: float, limit: int) -> list[Due]:
+    def _just_born(self, seconds: float, limit: int, rooms: dict[str, int]) -> list[Due]:
         """Those that have room now. Who waited too long for it is let go: it is due again when its claim runs out."""
         chosen: list[Due] = []
         left: list[tuple[float, Due]] = []
-        rooms: dict[str, int] = {}
         for since, due in self._born:
             endpoint_id = due.notice.endpoint_id
             room = rooms.setdefault(endpoint_id, self._pace.room(endpoint_id, seconds))

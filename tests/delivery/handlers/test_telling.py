@@ -233,6 +233,17 @@ def born(count: int, **changes: Any) -> list[Notice]:
     ]
 
 
+async def test_what_was_due_before_is_found_however_much_is_born(tmp_path: Path) -> None:
+    house = House()
+    await crowd(house, 1)
+    telling = Telling(house.questions, Webhooks(local=True, ports=()), EndpointSecrets(own_key(tmp_path)), Pace())
+    looks: list[list[bool]] = []
+    for _ in range(4):
+        telling.take(born(1), [endpoint("main", endpoint_id=END)])
+        looks.append([due.claimed for due in await telling.find_due(AT, 32)])
+    assert looks == [[True], [True, False, False]] * 2
+
+
 async def test_what_is_born_claimed_waits_for_room_a_moment_and_is_let_go_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
