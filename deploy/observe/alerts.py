@@ -142,7 +142,7 @@ PROCESS = Group(
             ),
             lasting="15m",
             summary="a copy of {{ $labels.service }}'s {{ $labels.role }} is not ready: {{ $labels.check }}",
-            description="Others do its work. One more that goes may be felt.",
+            description="Others do its work, and nobody notices yet. One more that goes may be felt.",
         ),
         Alert(
             name="PlacetProcessMissing",
