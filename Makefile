@@ -57,11 +57,12 @@ types: $(READY) ## Types, strictly
 imports: $(READY) ## Which room may know which
 	@$(BIN)/lint-imports --no-cache
 
-contracts: $(READY) ## Schemas, catalogue, documents and manifests fresh; no breaking change
+contracts: $(READY) ## Schemas, catalogue, documents, manifests and alerts fresh; no breaking change
 	@$(BIN)/python -m contracts.generate --check
 	@$(BIN)/python -m deploy.cli.documents --check
 	@$(BIN)/python -m deploy.cli.metrics --check
 	@$(BIN)/python -m deploy.helm.generate --check
+	@$(BIN)/python -m deploy.observe --check
 
 bench: $(READY) ## Placet beside the bare pipeline, on the same broker and database
 	@$(BIN)/python -m tests.bench

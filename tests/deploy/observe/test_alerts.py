@@ -71,8 +71,9 @@ def test_an_alert_is_named_for_us_and_says_in_words_what_it_means(alert: Alert) 
     assert "{{" not in alert.description
 
 
-def test_without_promtool_the_reason_and_the_remedy_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_promtool_the_reason_and_the_remedy_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(AssertionError) as told_:
+    monkeypatch.setattr("tests.deploy.observe.promtool.cache_folder", lambda: tmp_path)
+    with pytest.raises(AssertionError, match="promtool is not there") as told_:
         promtool("--version")
     assert str(told_.value).startswith(MISSING)
