@@ -8,9 +8,13 @@ import pytest
 from deploy.observe.__main__ import ALERTS
 from deploy.observe.alerts import EVERYTHING
 from deploy.observe.rules import RUNBOOKS, Alert, written
-from tests.deploy.observe.cases import CASES, Case
+from tests.deploy.observe.cases import Case
+from tests.deploy.observe.cases_house import PATH, PROCESS, REVOCATION
+from tests.deploy.observe.cases_objectives import OBJECTIVES
+from tests.deploy.observe.cases_outside import GROUND, OUTSIDE
 from tests.deploy.observe.promtool import MISSING, promtool, try_rules
 
+CASES = (*OBJECTIVES, *REVOCATION, *PATH, *PROCESS, *OUTSIDE, *GROUND)
 RULES = [ALERTS / "placet.yaml", ALERTS / "backups.yaml"]
 ALL = [alert for group in EVERYTHING for alert in group.alerts]
 
