@@ -199,6 +199,7 @@ async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: Mon
         questions.untold([COLLEGE], 10),
         questions.expired(AT, 10),
         questions.unread(),
+        questions.oldest_watermark(),
         questions.endpoint_classes(),
         questions.waiting_by_class(),
         questions.reader(PersonId("per_reader")),

@@ -18,7 +18,7 @@ from deploy.helm.tools import SCHEMA_VERSIONS, schemas
 from tests.deploy.chart.rendered import name_of, rendered
 from tests.deploy.chart.sets import EVERYTHING, SETS
 
-CUSTOM = {"KafkaTopic", "KafkaUser", "ScaledObject", "TriggerAuthentication", "HTTPRoute", "Certificate", "ExternalSecret", "ServiceMonitor"}  # fmt: skip
+CUSTOM = {"KafkaTopic", "KafkaUser", "ScaledObject", "TriggerAuthentication", "HTTPRoute", "Certificate", "ExternalSecret", "ServiceMonitor", "PrometheusRule"}  # fmt: skip
 CRDS = os.environ.get("CRDS", "")
 
 
