@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from math import inf
 from typing import Any, Protocol
 
 from joserfc.jwk import KeySet
@@ -32,6 +31,7 @@ from services.delivery.domain import Cancel, Endpoint, Notice, Receive
 from services.delivery.store import (
     DELIVERIES,
     ENDPOINTS,
+    EPOCH,
     NOTICES,
     ORGANIZATIONS,
     READERS,
@@ -50,7 +50,7 @@ UNREAD = telemetry.gauge(
 )
 WATERMARK_AGE = telemetry.gauge(
     "placet_watermark_age_seconds",
-    "Age of the oldest of the watermarks that are believed: above 20 nothing is disclosed. +Inf before the first.",
+    "Age of the oldest of the watermarks that are believed: above 20 nothing is disclosed. Since 1970 before the first.",
 )
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 AVAILABLE = telemetry.histogram(
@@ -245,8 +245,9 @@ def age_of_watermarks(questions: Questions) -> Callable[[], Awaitable[Numbers]]:
     """For the census: how old the knowledge of revocations is on which a disclosure would rest now."""
 
     async def age() -> Numbers:
-        oldest = await questions.oldest_watermark()
-        return {(): (clock.now() - oldest).total_seconds() if oldest is not None else inf}
+        # Before the first of each partition it is told as since 1970: a number that is not told alarms nobody.
+        oldest = await questions.oldest_watermark() or EPOCH
+        return {(): (clock.now() - oldest).total_seconds()}
 
     return age
 

@@ -179,6 +179,13 @@ async def test_a_release_is_told_opened_fetched_acknowledged_and_taken_back(town
         await until(told_again)
         assert Webhook(secret).verify(town.hooks[1][1], town.hooks[1][0])["type"] == "transcript.revoked"
         assert (await client.get("/delivery/deliveries")).json()[0]["status"] == "cancelled"
+        numbers = (await client.get("/metrics")).text
+    ours = '{role="all",service="delivery"} '
+    assert f"placet_approval_to_available_seconds_count{ours}1.0" in numbers
+    # As the census found them, with the worker's own rights.
+    assert f"placet_watermark_age_seconds{ours}" in numbers
+    assert 'placet_key_made_timestamp_seconds{key="delivery.private.jwks.json",' in numbers
+    assert 'placet_certificate_expires_timestamp_seconds{kind="mongodb",' in numbers
 
 
 async def test_a_forged_release_is_set_aside_and_tells_nobody(town: Town) -> None:
