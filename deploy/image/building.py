@@ -21,6 +21,11 @@ _LIST_PACKAGES = (
     'mkdir -p "$1/var/lib/dpkg/status.d"; for deb in "$1"/var/cache/apt/archives/*.deb; do '
     'dpkg-deb --field "$deb" > "$1/var/lib/dpkg/status.d/$(dpkg-deb --field "$deb" Package)"; done'
 )
+# Packages bring each other along. No program stays but Python, and nothing that is for people at a terminal.
+_KEEP_PYTHON_ALONE = (
+    'find "$1/bin" "$1/sbin" "$1/usr/bin" "$1/usr/sbin" ! -type d ! -name python3.11 -delete; '
+    'cd "$1/usr/share" && rm -rf bash-completion debconf info lintian locale man menu perl5 pixmaps polkit-1'
+)
 # The names of the machine that built it.
 _FORGET_THE_MACHINE = 'rm -f "$1/etc/resolv.conf" "$1/etc/hostname" "$1/etc/hosts"'
 _CERTIFICATES = "/etc/ssl/certs"
@@ -53,7 +58,7 @@ class Workshop:
         need("mmdebstrap", "buildah")
         self.folder.mkdir(parents=True, exist_ok=True)
         build = self._base("build", "--variant=essential", f"--include={_BUILD_PACKAGES}")
-        hooks = (f"--extract-hook={_LIST_PACKAGES}", f"--customize-hook={_FORGET_THE_MACHINE}")
+        hooks = [f"--extract-hook={words}" for words in (_LIST_PACKAGES, _KEEP_PYTHON_ALONE, _FORGET_THE_MACHINE)]
         running = self._base("run", "--variant=extract", f"--include={_RUN_PACKAGES}", *hooks)
         return Bases(build, running, own=True)
 
@@ -82,10 +87,8 @@ class Workshop:
             "SOURCE": source,
         }
         words = [f"--build-arg={key}={value}" for key, value in facts.items()]
-        # The wheels come over the machine's own network, and what was fetched once is kept; hashes decide, not places.
-        wheels = self.folder / "pip"
-        wheels.mkdir(parents=True, exist_ok=True)
-        words += [f"--volume={wheels}:/root/.cache/pip:rw", f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"]
+        # Wheels come over the machine's own network, by hash.
+        words += [f"--volume={_CERTIFICATES}:{_CERTIFICATES}:ro"]
         words += ["--pull-never"] if bases.own else ["--pull"]
         words += ["--isolation=chroot", "--network=host", "--format=oci", "--timestamp=0", "--layers", "--no-cache"]
         image = f"localhost/{name}"

@@ -7,23 +7,25 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from deploy.demo.story import play
 from deploy.image.container import NOBODY, command, prepare
 from deploy.image.context import ROOT
 from deploy.image.finish import locked
 from deploy.local.environment import ServiceRole
 from deploy.local.house import House
 from deploy.local.principals import BOOTSTRAP
+from services.chassis import clock
 from services.chassis.service import DRAIN_SECONDS
 
 _ROLES: tuple[ServiceRole, ...] = ("api", "worker", "relay")
@@ -120,7 +122,10 @@ _WRITES = (
 
 
 async def whole_house(bundle: Path, folder: Path) -> AsyncIterator[str]:
-    """Every service in every role in a container of its own, on a real Kafka and a real MongoDB with rights on."""
+    """Every service in every role in a container of its own, on a real Kafka and a real MongoDB with rights on.
+
+    They are asked what a cluster asks, the demo is played in them from import to acknowledgement, and they are ended.
+    """
 
     def contained(service: str, role: str) -> Sequence[str | Path]:
         return [
@@ -133,13 +138,17 @@ async def whole_house(bundle: Path, folder: Path) -> AsyncIterator[str]:
             role,
         ]
 
-    house = House(folder, roles=_ROLES, command=contained)
-    started = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    # Mails that can't go are tried again every five minutes; a play is shorter.
+    house = House(folder, roles=_ROLES, command=contained, extra={"notify": {"PLACET_MAIL_RETRY_SECONDS": "5"}})
+    started = clock.seconds()
     await house.start()
     try:
-        print(f"  {len(house.seats)} processes are ready after {time.monotonic() - started:.0f} s")
+        print(f"  {len(house.seats)} processes are ready after {clock.seconds() - started:.0f} s")
         for sentence in [one async for one in _answers(house)] + [*_jobs(bundle, house)]:
             yield sentence
+        if not await play(house, started):
+            yield "the demo's play did not end as expected in this image"
         ends = await asyncio.gather(*(_drained(house, name) for name in house.seats))
         for sentence in filter(None, ends):
             yield sentence

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 NOBODY = 65532
 """User and group of the image, and of the chart's pods."""
@@ -34,7 +34,9 @@ def inner(env: Mapping[str, str], secrets: Path) -> tuple[dict[str, str], list[d
     for name, path in _files(told):
         place = secrets / name
         shutil.copytree(path, place) if path.is_dir() else _copy(path, place)
-        told = {key: value.replace(str(path), f"{_SECRETS}/{name}") for key, value in told.items()}
+        # In an address it is written with %2F.
+        for written in (str(path), quote(str(path), safe="")):
+            told = {key: value.replace(written, f"{_SECRETS}/{name}") for key, value in told.items()}
     _give(secrets, folder=0o750, file=0o440)
     mounts = [_bind(secrets, _SECRETS, "ro")]
     if told.get("VAULT_URL", "").startswith("file://"):

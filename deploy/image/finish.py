@@ -49,7 +49,7 @@ def locked(text: str) -> tuple[Locked, ...]:
         pinned = re.match(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", line)
         wanted = re.match(r"    #(?: via)?\s+([A-Za-z0-9._-]+)", line)
         if pinned:
-            found.append(Locked(normal(pinned[1]), pinned[2], ()))
+            found.append(Locked(normal(pinned[1]), index_version(pinned[2]), ()))
         elif wanted and wanted[1] != "via" and found:
             last = found[-1]
             found[-1] = Locked(last.name, last.version, (*last.wanted_by, normal(wanted[1])))
@@ -61,9 +61,14 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def index_version(version: str) -> str:
+    """A version as an index writes it (PEP 440): some packages call themselves 2.012 where it is 2.12."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", version)
+
+
 def installed() -> tuple[Installed, ...]:
     """What lies beside this interpreter, in the order of names."""
-    found = [Installed(normal(one.name), one.version, licence_of(one)) for one in distributions()]
+    found = [Installed(normal(one.name), index_version(one.version), licence_of(one)) for one in distributions()]
     return tuple(sorted(found, key=lambda one: one.name))
 
 

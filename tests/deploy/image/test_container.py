@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -33,7 +34,7 @@ def house(folder: Path) -> dict[str, str]:
         "PLACET_MODE": "local",
         "PLACET_KEYS_FOLDER": str(folder / "keys"),
         "PLACET_KAFKA_CAFILE": str(folder / "tls/kafka.pem"),
-        "PLACET_MONGODB_API_URI": f"mongodb://a:b@127.0.0.1:1/?tls=true&tlsCAFile={folder / 'tls/mongo.pem'}",
+        "PLACET_MONGODB_API_URI": f"mongodb://a:b@127.0.0.1:1/?tls=true&tlsCAFile={quote(str(folder / 'tls/mongo.pem'), safe='')}",
         "PLACET_TRACES_FILE": str(folder / "traces/x.jsonl"),
         "VAULT_URL": (folder / "vault").as_uri(),
     }

@@ -16,6 +16,7 @@ from deploy.image.finish import (
     bill,
     compile_tree,
     debian,
+    index_version,
     installed,
     licence_of,
     licences,
@@ -58,6 +59,20 @@ def test_every_package_of_the_real_lock_file_is_wanted_by_somebody_in_it():
 
 def test_names_are_compared_as_an_index_does():
     assert normal("Typing_.Extensions") == "typing-extensions"
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("2.012", "2.12"),
+        ("1.0", "1.0"),
+        ("0.10.05", "0.10.5"),
+        ("2026.10.19.post1", "2026.10.19.post1"),
+        ("3.100", "3.100"),
+    ],
+)
+def test_versions_are_written_as_an_index_does(said, written):
+    assert index_version(said) == written
 
 
 def test_the_bill_names_each_wheel_by_its_digest_and_each_package_of_the_base():
