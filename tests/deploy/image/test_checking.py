@@ -1,16 +1,23 @@
 """What the check of an image finds, each fault by itself. That a good one passes is seen by `make image-check`."""
 
+import asyncio
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from deploy.image import checking
 from deploy.image.checking import alone, contents, documents, size, sweep
 from deploy.image.context import ROOT
 from deploy.image.finish import Installed, bill, licences, locked
+from deploy.local.house import House, Seat
+from deploy.local.process import Child
 
 LOCK = (ROOT / "requirements.lock").read_text()
 
@@ -131,3 +138,76 @@ def test_what_a_killed_container_left_is_removed(monkeypatch, tmp_path):
     monkeypatch.setattr(subprocess, "run", lambda words, **_: done.append([os.fspath(word) for word in words]))
     sweep(tmp_path / "bundle")
     assert [words[-1] for words in done] == ["placet-image-consent-api"]
+
+
+class Seated:
+    """A house of one process, as far as the check asks."""
+
+    def __init__(self, child: Child | None = None, port: int = 0) -> None:
+        self.seats = {"consent-api": Seat("consent", "api", port)}
+        self._child = child
+
+    def service_process(self, _: str) -> Child | None:
+        return self._child
+
+
+async def ended_by(code: str, folder: Path) -> str:
+    """What is said of a process that runs `code` when it is told to end."""
+    child = Child("consent-api", folder=folder, log=folder / "log")
+    ready = "import pathlib; pathlib.Path('ready').touch(); signal.pause()"
+    await child.start([sys.executable, "-c", f"import signal, sys, time\n{code}\n{ready}"], cwd=folder)
+    while not (folder / "ready").exists():
+        await asyncio.sleep(0.01)
+    try:
+        return await checking._drained(cast("House", Seated(child)), "consent-api")
+    finally:
+        await child.kill()
+
+
+IN_ORDER = 'signal.signal(signal.SIGTERM, lambda *_: (print(\'{"event": "stopped"}\', flush=True), sys.exit(0)))'
+
+
+async def test_a_process_that_leaves_in_order_is_well(tmp_path):
+    assert await ended_by(IN_ORDER, tmp_path) == ""
+
+
+async def test_a_process_that_leaves_without_finishing_is_told(tmp_path):
+    assert "ended with -15" in await ended_by("", tmp_path)
+
+
+async def test_a_process_that_leaves_with_an_error_is_told(tmp_path):
+    assert "ended with 3" in await ended_by(IN_ORDER.replace("exit(0)", "exit(3)"), tmp_path)
+
+
+async def test_a_process_that_does_not_leave_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr(checking, "DRAIN_SECONDS", -4.8)  # and five more
+    assert "still lives" in await ended_by("signal.signal(signal.SIGTERM, signal.SIG_IGN)", tmp_path)
+
+
+@pytest.mark.connected
+@pytest.mark.parametrize("wrong", [None, "/health/started", "/health/live", "/health/ready", "/metrics"])
+async def test_every_question_of_a_cluster_is_asked(wrong):
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == wrong:
+            return web.Response(status=503, text="because")
+        return web.Response(text="placet_ready 1" if request.path == "/metrics" else "{}")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        assert server.port is not None
+        told = [sentence async for sentence in checking._answers(cast("House", Seated(port=server.port)))]
+    assert told == ([f"consent-api answers {wrong} with 503: because"] if wrong else [])
+
+
+@pytest.mark.connected
+async def test_metrics_of_something_else_are_told():
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text="other_metric 1")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as server:
+        assert server.port is not None
+        (told,) = [sentence async for sentence in checking._answers(cast("House", Seated(port=server.port)))]
+    assert "/metrics" in told
