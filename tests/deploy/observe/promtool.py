@@ -1,10 +1,13 @@
-"""`promtool`, which tries alerts as Prometheus would. There is no other judge of them, so a test without it fails."""
+"""`promtool`, which tries alerts as Prometheus would. There is no other judge of them: in CI a test without it fails, elsewhere it is skipped, as
+those that need a browser are."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from filelock import FileLock
 
@@ -17,7 +20,7 @@ MISSING = (
 
 
 def program() -> Path:
-    """The one on the PATH, else one fetched before, else one out of the distribution's package. Fails with a sentence."""
+    """The one on the PATH, else one fetched before, else one out of the distribution's package."""
     found = shutil.which("promtool")
     if found is not None:
         return Path(found)
@@ -26,7 +29,9 @@ def program() -> Path:
     with FileLock(place / "lock"):
         if not (place / "promtool").exists():
             _fetch(place)
-    assert (place / "promtool").exists(), MISSING
+    if not (place / "promtool").exists():
+        assert not os.environ.get("CI"), MISSING
+        pytest.skip(MISSING)
     return place / "promtool"
 
 
