@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up down demo test test-fast test-cluster check lint types imports contracts bench chaos chaos-long image image-check lock clean
+.PHONY: help env up up-roles down demo test test-fast test-roles test-cluster check lint types imports contracts bench chaos chaos-long image image-check lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ $(READY): requirements-dev.lock pyproject.toml
 up: $(READY) ## Start the whole house and print its addresses
 	@$(BIN)/placet up
 
+up-roles: $(READY) ## The same with every role of a service as a process of its own: fifteen, each under its own users
+	@$(BIN)/placet up --roles
+
 down: $(READY) ## Stop it
 	@$(BIN)/placet down
 
@@ -40,6 +43,9 @@ test: $(READY) ## Every test, on a real Kafka and a real MongoDB; and the covera
 
 test-fast: $(READY) ## Only the tests that need no sockets
 	@$(BIN)/python -m pytest -q -m "not connected"
+
+test-roles: $(READY) ## The journeys in a house of fifteen processes, one for each role of a service
+	@PLACET_ROLES=split $(BIN)/python -m pytest -q tests/journeys
 
 test-cluster: $(READY) ## The chart on the cluster that KUBECONFIG names; CRDS names a folder with custom resources' definitions
 	@test -n "$(KUBECONFIG)" || { echo "test-cluster installs the chart on a cluster and removes it again: say which, KUBECONFIG=/path/to/kubeconfig CRDS=/path/to/definitions make test-cluster"; exit 1; }

@@ -22,7 +22,12 @@ PATIENCE = 300.0
 _LAST_LINES = 30
 
 
-def up(folder: Folder = HOME) -> None:
+def up(
+    folder: Folder = HOME,
+    roles: Annotated[
+        bool, typer.Option("--roles", help="Every role of a service as a process and a user of its own, as on a cluster.")
+    ] = False,
+) -> None:
     """Start the whole house and leave it running: Kafka, MongoDB, the five services, a mail catcher, one front door."""
     if is_alive(folder / "house.pid") and (folder / "house.json").exists():
         console.print("The house is up already.")
@@ -34,7 +39,7 @@ def up(folder: Folder = HOME) -> None:
     log = folder / "house.log"
     with log.open("wb") as out:
         child = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", "--folder", str(folder.absolute())],
+            [sys.executable, "-m", "deploy.local", "--folder", str(folder.absolute()), *(["--roles"] if roles else [])],
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

@@ -14,6 +14,8 @@ from deploy.local.principals import KEY_OWNER, Credentials, principal
 from deploy.local.process import NotStarted
 
 ServiceRole = Literal["api", "worker", "relay", "all"]
+APART: tuple[ServiceRole, ...] = ("api", "worker", "relay")
+"""The roles of a service when each is a process of its own, as on a cluster; on one machine `all` is the three in one."""
 
 # A child inherits these and nothing else: no credential slips in because a shell happened to have it.
 _INHERITED = (

@@ -6,6 +6,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from pymongo import AsyncMongoClient
 from deploy.demo import acts
 from deploy.demo.cast import Caller, Company, Household, Json, Person, Refused
 from deploy.demo.town import Campus, Resident
+from deploy.local.environment import APART
 from deploy.local.house import House
 from services.chassis import clock, ids
 from tests.support.receiver import Receiver, config_of
@@ -192,8 +194,12 @@ async def refused(call: Any) -> Refused:
 
 @asynccontextmanager
 async def furnished(folder: Path) -> AsyncIterator[World]:
-    """The house with its town. A mail that could not be handed in is tried again after a second."""
-    house = House(folder / "house", extra={"notify": {"PLACET_MAIL_RETRY_SECONDS": "1"}})
+    """The house with its town. A mail that could not be handed in is tried again after a second.
+
+    With PLACET_ROLES=split in the environment each role of a service is a process of its own, under its own two users.
+    """
+    roles = APART if os.environ.get("PLACET_ROLES") == "split" else ("all",)
+    house = House(folder / "house", roles=roles, extra={"notify": {"PLACET_MAIL_RETRY_SECONDS": "1"}})
     await house.start()
     try:
         (folder / "recipients").mkdir(parents=True)
