@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from deploy.image import checking
-from deploy.image.building import Bases, Workshop
+from deploy.image.building import Bases, Plan, Workshop
 from deploy.image.context import ROOT
 from deploy.image.tools import NotMade, need
 from deploy.local.process import NotStarted
@@ -23,10 +23,8 @@ def main(arguments: list[str]) -> int:
     try:
         if words.what == "check":
             need("umoci", "runc")
-        bases, digest = _build(workshop, words)
-        if words.what == "build":
-            return 0
-        return _check(workshop, bases, digest, words.source)
+        plan, digest = _build(workshop, words)
+        return 0 if words.what == "build" else _check(workshop, plan, digest)
     except (NotMade, NotStarted) as why:
         print(why, file=sys.stderr)
         return 1
@@ -42,20 +40,21 @@ def _words() -> argparse.ArgumentParser:
     return parser
 
 
-def _build(workshop: Workshop, words: argparse.Namespace) -> tuple[Bases, str]:
+def _build(workshop: Workshop, words: argparse.Namespace) -> tuple[Plan, str]:
     started = time.monotonic()
     given = Bases(words.build_base, words.run_base)
     bases = given if given.build else workshop.make_bases()
     made = time.monotonic()
-    digest = workshop.build(bases, source=words.source)
+    plan = workshop.plan(bases, source=words.source)
+    digest = workshop.build(plan)
     print(f"bases {made - started:.0f} s, image {time.monotonic() - made:.0f} s; in {workshop.folder / 'oci'}")
     print(digest)
-    return bases, digest
+    return plan, digest
 
 
-def _check(workshop: Workshop, bases: Bases, digest: str, source: str) -> int:
+def _check(workshop: Workshop, plan: Plan, digest: str) -> int:
     faults = []
-    again = workshop.build_again(bases, source=source, name="placet-again")
+    again = workshop.build(plan, "placet-again")
     if again != digest:
         faults.append(f"built twice from the same files it is {digest} and {again}")
     bundle = workshop.unpack()

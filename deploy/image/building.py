@@ -42,6 +42,17 @@ class Bases:
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """All that decides a digest, beside the files laid out."""
+
+    bases: Bases
+    version: str
+    revision: str
+    source: str
+    """Where the code can be had, for the label."""
+
+
+@dataclass(frozen=True, slots=True)
 class Workshop:
     """The folder in which images are made."""
 
@@ -71,20 +82,21 @@ class Workshop:
         archive.unlink()
         return image
 
-    def build(self, bases: Bases, *, source: str = "") -> str:
-        """Build the image, unpacked by `unpack`, and return its digest. `source`: where its code can be had."""
-        need("buildah")
+    def plan(self, bases: Bases, *, source: str = "") -> Plan:
+        """Lay out the files of a build and settle what is said of them, so that it can be repeated."""
         context.lay(self.folder / "context")
-        return self.build_again(bases, source=source)
+        return Plan(bases, context.version(), context.revision(), source)
 
-    def build_again(self, bases: Bases, *, source: str = "", name: str = "placet") -> str:
-        """Build the very files of the last `build` anew, and return the digest."""
+    def build(self, plan: Plan, name: str = "placet") -> str:
+        """Build the image, which `unpack` can unpack then, and return its digest."""
+        need("buildah")
+        bases = plan.bases
         facts = {
             "BUILD_BASE": bases.build,
             "RUN_BASE": bases.run,
-            "VERSION": context.version(),
-            "REVISION": context.revision(),
-            "SOURCE": source,
+            "VERSION": plan.version,
+            "REVISION": plan.revision,
+            "SOURCE": plan.source,
         }
         words = [f"--build-arg={key}={value}" for key, value in facts.items()]
         # Wheels come over the machine's own network, by hash.

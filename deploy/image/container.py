@@ -8,6 +8,7 @@ reaches the container, whose exit code is ours.
 
 import json
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,10 @@ NOBODY = 65532
 """User and group of the image, and of the chart's pods."""
 _TOLD = ("PLACET_", "KAFKA_", "SMTP_URL", "VAULT_URL", "OTEL_")
 """Variables that are handed in; all others are this machine's own business."""
+_SECCOMP = Path("/usr/share/containers/seccomp.json")
+"""What engines call their default profile; Debian's buildah brings it along."""
+_ARCHITECTURES = {"x86_64": ("amd64", "SCMP_ARCH_X86_64"), "aarch64": ("arm64", "SCMP_ARCH_AARCH64")}
+"""The machine's name, as profiles and as the runtime know it."""
 _SECRETS = "/etc/placet"
 _VAULT = "/var/placet/vault"
 
@@ -86,6 +91,7 @@ def settings(made: dict[str, Any], root: Path, words: list[str], env: Mapping[st
     process["args"] = [*process["args"], *words]
     process["env"] = [*process["env"], *(f"{name}={value}" for name, value in env.items())]
     process["terminal"], process["noNewPrivileges"] = False, True
+    made["linux"]["seccomp"] = seccomp(json.loads(_SECCOMP.read_text()), _ARCHITECTURES[platform.machine()])
     process["capabilities"] = {kind: [] for kind in ("bounding", "effective", "inheritable", "permitted", "ambient")}
     made["root"] = {"path": str(root), "readonly": True}
     spaces = [space for space in made["linux"]["namespaces"] if space["type"] not in {"network", "cgroup", "user"}]
@@ -94,6 +100,24 @@ def settings(made: dict[str, Any], root: Path, words: list[str], env: Mapping[st
     made["mounts"] += [{"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": mode}]  # noqa: S108  the pod's own
     made["mounts"] += [_bind(Path(name), name, "ro") for name in ("/etc/hosts", "/etc/resolv.conf")]
     return made
+
+
+def seccomp(profile: dict[str, Any], architecture: tuple[str, str]) -> dict[str, Any]:
+    """A profile as engines keep it, as the runtime takes it: for this architecture, and for who has no capability."""
+    name, known = architecture
+    more = [one["subArchitectures"] for one in profile["archMap"] if one["architecture"] == known]
+    rules = []
+    for rule in profile["syscalls"]:
+        included, excluded = rule.get("includes") or {}, rule.get("excludes") or {}
+        foreign = name not in included.get("arches", [name]) or name in excluded.get("arches", [])
+        if not foreign and not included.get("caps"):
+            rules.append({key: rule[key] for key in ("names", "action", "args", "errnoRet") if rule.get(key)})
+    return {
+        "defaultAction": profile["defaultAction"],
+        "defaultErrnoRet": profile["defaultErrnoRet"],
+        "architectures": [known, *(one for group in more for one in group or [])],
+        "syscalls": rules,
+    }
 
 
 def prepare(bundle: Path, name: str, words: list[str], env: Mapping[str, str]) -> Path:

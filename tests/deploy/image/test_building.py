@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from deploy.image import building
-from deploy.image.building import Bases, Workshop
+from deploy.image.building import Bases, Plan, Workshop
 
 OWN = Bases("localhost/build", "localhost/run", own=True)
+PLAN = Plan(OWN, "0.1.0", "abc-dirty", "")
 
 
 @pytest.fixture
@@ -36,45 +37,50 @@ def build_words(commands: list[list[str]]) -> list[str]:
 
 
 def test_a_build_says_its_digest(said, tmp_path):
-    assert Workshop(tmp_path).build(OWN) == "sha256:abc"
+    assert Workshop(tmp_path).build(PLAN) == "sha256:abc"
 
 
 def test_a_build_has_no_time_and_no_cache_and_pulls_nothing_when_the_bases_are_ours(said, tmp_path):
-    Workshop(tmp_path).build(OWN)
+    Workshop(tmp_path).build(PLAN)
     words = build_words(said)
     assert {"--timestamp=0", "--no-cache", "--pull-never", "--format=oci"} <= {*words}
     assert f"--build-arg=RUN_BASE={OWN.run}" in words
 
 
 def test_given_bases_are_pulled(said, tmp_path):
-    Workshop(tmp_path).build(
-        Bases("registry/build@sha256:1", "registry/run@sha256:2"), source="https://code.example/placet"
-    )
+    given = Bases("registry/build@sha256:1", "registry/run@sha256:2")
+    Workshop(tmp_path).build(Plan(given, "1", "abc", "https://code.example/placet"))
     words = build_words(said)
     assert "--pull" in words
     assert "--build-arg=BUILD_BASE=registry/build@sha256:1" in words
     assert "--build-arg=SOURCE=https://code.example/placet" in words
 
 
-def test_the_label_has_the_projects_version(said, tmp_path):
-    Workshop(tmp_path).build(OWN)
-    assert "--build-arg=VERSION=0.1.0" in build_words(said)
+def test_the_label_says_what_was_planned(said, tmp_path):
+    Workshop(tmp_path).build(PLAN)
+    assert {"--build-arg=VERSION=0.1.0", "--build-arg=REVISION=abc-dirty", "--build-arg=SOURCE="} <= {
+        *build_words(said)
+    }
 
 
-def test_it_builds_a_copy_of_the_clone_and_builds_the_same_copy_again(said, tmp_path):
+def test_a_plan_is_of_a_copy_of_the_clone_that_two_builds_share(said, tmp_path):
     workshop = Workshop(tmp_path)
-    workshop.build(OWN)
-    assert build_words(said)[-1] == str(tmp_path / "context")
-    (tmp_path / "context/services/consent/app.py").unlink()
+    plan = workshop.plan(OWN, source="https://code.example/placet")
+    assert (tmp_path / "context/services/consent/app.py").is_file()
+    assert (plan.bases, plan.version, plan.source) == (OWN, "0.1.0", "https://code.example/placet")
+    workshop.build(plan)
+    first = build_words(said)
     said.clear()
-    workshop.build_again(OWN, name="again")
-    assert build_words(said)[-1] == str(tmp_path / "context")
-    assert not (tmp_path / "context/services/consent/app.py").exists()
+    workshop.build(plan, "again")
+    assert first[-1] == build_words(said)[-1] == str(tmp_path / "context")
+    assert [word for word in first if word.startswith("--")] == [
+        word for word in build_words(said) if word.startswith("--")
+    ]
 
 
 def test_the_machines_own_images_are_left_alone(said, tmp_path):
     Workshop(tmp_path).make_bases()
-    Workshop(tmp_path).build(OWN)
+    Workshop(tmp_path).build(PLAN)
     for words in said:
         if words[0] == "buildah":
             assert words[1:5] == ["--root", str(tmp_path / "storage"), "--runroot", str(tmp_path / "run")]

@@ -9,12 +9,30 @@ from urllib.parse import quote
 import pytest
 
 from deploy.image import container
-from deploy.image.container import NOBODY, command, inner, prepare, settings
+from deploy.image.container import NOBODY, command, inner, prepare, seccomp, settings
+
+PROFILE: dict[str, Any] = {
+    "defaultAction": "SCMP_ACT_ERRNO",
+    "defaultErrnoRet": 38,
+    "archMap": [
+        {"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]},
+        {"architecture": "SCMP_ARCH_AARCH64", "subArchitectures": None},
+    ],
+    "syscalls": [
+        {"names": ["read"], "action": "SCMP_ACT_ALLOW", "args": [], "includes": {}, "excludes": {}},
+        {"names": ["arch_prctl"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["amd64"]}},
+        {"names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
+        {"names": ["mount"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
+    ],
+}
 
 
 @pytest.fixture(autouse=True)
-def given(monkeypatch):
-    """Who gets which file: giving one away needs root."""
+def given(monkeypatch, tmp_path_factory):
+    """Who gets which file: giving one away needs root. And a profile: a machine without buildah has none."""
+    profile = tmp_path_factory.mktemp("profile") / "seccomp.json"
+    profile.write_text(json.dumps(PROFILE))
+    monkeypatch.setattr(container, "_SECCOMP", profile)
     owners: dict[Path, int] = {}
     monkeypatch.setattr(os, "chown", lambda path, _, group: owners.update({Path(path): group}))
     return owners
@@ -99,12 +117,30 @@ def test_a_process_has_no_right_but_its_own(tmp_path):
     assert process["noNewPrivileges"] is True
     assert process["terminal"] is False
     assert not any(process["capabilities"].values())
+    assert made["linux"]["seccomp"]["defaultAction"] == "SCMP_ACT_ERRNO"
     assert made["root"] == {"path": str(tmp_path), "readonly": True}
 
 
 def test_a_process_has_the_machines_network_and_spaces_of_its_own_for_all_else(tmp_path):
     made = settings(made_by_image(), tmp_path, [], {})
     assert [space["type"] for space in made["linux"]["namespaces"]] == ["pid", "ipc", "uts", "mount"]
+
+
+def test_who_has_no_capability_may_call_what_the_profile_allows_such_a_one():
+    made = seccomp(PROFILE, ("amd64", "SCMP_ARCH_X86_64"))
+    assert made["architectures"] == ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]
+    assert [(rule["names"], rule["action"], rule.get("errnoRet")) for rule in made["syscalls"]] == [
+        (["read"], "SCMP_ACT_ALLOW", None),
+        (["arch_prctl"], "SCMP_ACT_ALLOW", None),
+        (["mount"], "SCMP_ACT_ERRNO", 1),
+    ]
+    assert made["defaultErrnoRet"] == 38
+
+
+def test_calls_of_another_machine_are_not_allowed():
+    made = seccomp(PROFILE, ("arm64", "SCMP_ARCH_AARCH64"))
+    assert made["architectures"] == ["SCMP_ARCH_AARCH64"]
+    assert ["arch_prctl"] not in [rule["names"] for rule in made["syscalls"]]
 
 
 def test_only_tmp_can_be_written_and_it_is_small(tmp_path):

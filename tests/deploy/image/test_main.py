@@ -4,7 +4,7 @@ import pytest
 
 from deploy.image import __main__ as command
 from deploy.image import checking
-from deploy.image.building import Bases, Workshop
+from deploy.image.building import Bases, Plan, Workshop
 from deploy.image.tools import NotMade
 
 OWN = Bases("one", "two", own=True)
@@ -15,14 +15,15 @@ def made(monkeypatch, tmp_path) -> list[Bases]:
     """The bases that were built with; nothing is built."""
     built: list[Bases] = []
 
-    def build(_, bases: Bases, **__) -> str:
-        built.append(bases)
+    def build(_, plan: Plan, name: str = "placet") -> str:
+        if name == "placet":
+            built.append(plan.bases)
         return "sha256:first"
 
     monkeypatch.setattr(command, "need", lambda *_: None)
     monkeypatch.setattr(Workshop, "make_bases", lambda _: OWN)
     monkeypatch.setattr(Workshop, "build", build)
-    monkeypatch.setattr(Workshop, "build_again", lambda *_, **__: "sha256:first")
+    monkeypatch.setattr(Workshop, "plan", lambda _, bases, source: Plan(bases, "1", "abc", source))
     monkeypatch.setattr(Workshop, "unpack", lambda _: tmp_path)
     for name in ("contents", "alone"):
         monkeypatch.setattr(checking, name, lambda _: iter(()))
@@ -60,9 +61,9 @@ def test_a_good_image_passes(capsys):
 
 
 def test_two_digests_of_the_same_files_fail(monkeypatch, capsys):
-    monkeypatch.setattr(Workshop, "build_again", lambda *_, **__: "sha256:second")
+    monkeypatch.setattr(Workshop, "build", lambda _, __, name="first": f"sha256:{name}")
     assert command.main(["check"]) == 1
-    assert "sha256:first and sha256:second" in capsys.readouterr().out
+    assert "sha256:first and sha256:placet-again" in capsys.readouterr().out
 
 
 def test_every_fault_is_told(monkeypatch, capsys):
