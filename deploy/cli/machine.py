@@ -262,8 +262,12 @@ def _key_troubles(keys: Path, service: str) -> Iterator[str]:
         except (OSError, ValueError, KeyError, TypeError, JoseError) as why:
             yield f"{path} can't be read as a JWKS ({type(why).__name__}): put it back from a backup"
             return
-    if prints[0] != prints[1]:
-        yield f"{public} is not the public half of {private.name}: remove it, the next start makes it again"
+    # Public halves of keys that were retired stay: what they signed is still verified.
+    if not prints[0] <= prints[1]:
+        yield (
+            f"{public} is not the public half of {private.name}: put it back from a backup, or remove it, and the next "
+            "start makes it again, without the keys that were retired"
+        )
     for copy in sorted(keys.glob(f"*/{service}.*.jwks.json")):
         if copy.read_bytes() != (keys / copy.name).read_bytes():
             yield f"{copy} differs from {keys / copy.name}: take the house down and up, the start lays it anew"

@@ -297,6 +297,8 @@ class House:
         )
 
     async def _start_seat(self, seat: Seat) -> None:
+        # Read again: a password may have been changed since (`placet passwords change`).
+        self.credentials = keep_credentials(self.folder / "credentials.json", self.credentials.mongodb)
         env = service_environment(
             seat.service,
             seat.role,

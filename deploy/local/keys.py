@@ -50,13 +50,13 @@ def make_keys(folder: Path) -> None:
     """Make what is missing in `folder`, then lay each service's share into `folder/<service>/`."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    for service, kinds in _KINDS.items():
+    for service, kinds in KINDS.items():
         _make_set(folder, service, kinds)
     for name, length in ((MASTER_KEY, MASTER_KEY_BYTES), (BLIND_INDEX_KEY, 32), (PACKAGE_ADDRESS_KEY, 32)):
         if not (folder / name).exists():
             write_private(folder / name, base64.b64encode(secrets.token_bytes(length)))
     write_signer(folder / PDF_SIGNER, common="Placet local seal")
-    _lay(folder)
+    lay(folder)
 
 
 def operator_token(folder: Path) -> str:
@@ -74,7 +74,7 @@ def service_folder(folder: Path, service: str) -> Path:
 
 
 # Session cookies, grants, credentials (twice: VC-JOSE takes EdDSA, 1EdTech's own JWT wants RS256), sealing to delivery.
-_KINDS: Mapping[str, Sequence[str]] = {
+KINDS: Mapping[str, Sequence[str]] = {
     "identity": ("Ed25519",),
     "consent": ("Ed25519",),
     "records": ("Ed25519", "RS256"),
@@ -85,14 +85,14 @@ _KINDS: Mapping[str, Sequence[str]] = {
 def _make_set(folder: Path, service: str, kinds: Sequence[str]) -> None:
     private, public = folder / f"{service}.private.jwks.json", folder / f"{service}.public.jwks.json"
     if not private.exists():
-        write_private(private, _jwks([_draw(kind) for kind in kinds]))
+        write_private(private, jwks([draw(kind) for kind in kinds]))
     # Made from the private file, so that a start that crashed between the two leaves no odd pair.
     if not public.exists():
         kept: list[Jwk] = json.loads(private.read_bytes())["keys"]
-        write_private(public, _jwks([_public(jwk) for jwk in kept]))
+        write_private(public, jwks([public_half(jwk) for jwk in kept]))
 
 
-def _draw(kind: str) -> Jwk:
+def draw(kind: str) -> Jwk:
     """Draw one private key as a JWK with its thumbprint as `kid`. RSA has 2048 bits: RFC 7518 §3.3 wants no less.
 
     `iat` says when it was drawn, so that its age can be watched (the member of OpenID Federation 1.0, §8.7.2).
@@ -110,15 +110,15 @@ def _draw(kind: str) -> Jwk:
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "iat"})
 
 
-def _public(jwk: Jwk) -> Jwk:
+def public_half(jwk: Jwk) -> Jwk:
     return {member: value for member, value in jwk.items() if member not in _PRIVATE_MEMBERS}
 
 
-def _jwks(keys: Sequence[Jwk]) -> bytes:
+def jwks(keys: Sequence[Jwk]) -> bytes:
     return json.dumps({"keys": keys}, indent=1).encode()
 
 
-def _lay(folder: Path) -> None:
+def lay(folder: Path) -> None:
     """Copy each file to its holders, and take away what a holder no longer may hold."""
     for service in SERVICES:
         own = service_folder(folder, service)

@@ -48,7 +48,7 @@ class Fields:
     ) -> None:
         self._provider = next(iter(kms))
         self._master_key = dict(master_key) if master_key else None
-        expires_ms = 1 if set(kms) == {"local"} else max(1, int(fresh_seconds * 1000))
+        expires_ms = 1 if all(name.partition(":")[0] == "local" for name in kms) else max(1, int(fresh_seconds * 1000))
         self._crypt = AsyncExplicitEncrypter(
             _Door(fetch, tls),
             MongoCryptOptions({name: dict(how) for name, how in kms.items()}, key_expiration_ms=expires_ms),

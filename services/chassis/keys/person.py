@@ -10,9 +10,11 @@ Deleting one key makes a person unreadable in every database, topic, backup and 
 import asyncio
 import base64
 import binascii
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -27,7 +29,7 @@ from pymongo.write_concern import WriteConcern
 from contracts.types import PersonId, SealedValue
 from services.chassis import clock
 from services.chassis.keys.field import SHORTEST_CIPHERTEXT, Fields, Unopened, key_id_in
-from services.chassis.keys.sealing import KeysUnreadable, Tampered, keyed_digest, read_secret
+from services.chassis.keys.sealing import KeysUnreadable, Tampered, keyed_digest
 from services.chassis.settings import LOCAL_MASTER_KEY, Settings
 from services.chassis.store.mongo import not_now
 from services.chassis.store.shelf import Collection, Index
@@ -46,6 +48,9 @@ MASTER_KEY_BYTES = 96
 FRESH_SECONDS = 30.0
 """How long a key is used without asking the vault again. The promise is 60 s; half of it is for the way of the request."""
 LONGEST_FRESH_SECONDS = 60.0
+_LOCAL = "local"
+_LOCAL_NAME = re.compile(r"local(:[A-Za-z0-9_]+)?")
+"""As libmongocrypt takes names of providers."""
 CAPACITY = 50_000
 """Wrapped keys kept in a process: 0.5 kB each."""
 _LANES = 8
@@ -93,11 +98,51 @@ def blind_index(secret: bytes, *parts: str) -> str:
 
 
 def local_kms(path: Path) -> dict[str, dict[str, Any]]:
-    """`kmsProviders` with a master key from a file: 96 random bytes in base64. Raises `KeysUnreadable`."""
-    key = read_secret(path, length=MASTER_KEY_BYTES)
-    if len(key) != MASTER_KEY_BYTES:
-        raise KeysUnreadable(f"the master key in {path} has {len(key)} bytes; it has to have {MASTER_KEY_BYTES}")
-    return {"local": {"key": key}}
+    """`kmsProviders` with the master keys of a file: 96 random bytes in base64 on a line. Raises `KeysUnreadable`.
+
+    The first wraps new keys, the others only open what they wrapped, until all is rewrapped (`placet keys rewrap`). A key
+    that took another's place has its provider's name before it (`local:k3f9c11d2 …`), by which the vault tells them apart.
+    """
+    try:
+        lines = [line.split() for line in path.read_text("ascii").splitlines() if line.strip()]
+        found = {words[0] if len(words) == 2 else _LOCAL: base64.b64decode(words[-1], validate=True) for words in lines}
+    except (OSError, ValueError) as why:
+        cause = why.strerror if isinstance(why, OSError) else "it is not a key in base64 on each line"
+        raise KeysUnreadable(f"the master key in {path} can't be read: {cause}") from None
+    if not found or len(found) != len(lines) or not all(map(_LOCAL_NAME.fullmatch, found)):
+        raise KeysUnreadable(f"the master keys in {path} have to be one or more, each with a name of its own")
+    for key in found.values():
+        if len(key) != MASTER_KEY_BYTES:
+            raise KeysUnreadable(f"the master key in {path} has {len(key)} bytes; it has to have {MASTER_KEY_BYTES}")
+    return {name: {"key": key} for name, key in found.items()}
+
+
+@dataclass(slots=True)
+class MasterKeys:
+    """The local master keys, read again when their file changes, so that they are rotated without a restart.
+
+    A change that can't be read does not take away the keys that were good: `fault` says so, and readiness shows it.
+    """
+
+    path: Path
+    fault: str | None = None
+    _kms: Mapping[str, Mapping[str, Any]] | None = None
+    _stamp: tuple[int, int, int] | None = None
+
+    def __call__(self) -> Mapping[str, Mapping[str, Any]]:
+        """`kmsProviders`; the same object while the file is the same. Raises `KeysUnreadable` when it never was good."""
+        try:
+            found = self.path.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if stamp != self._stamp:
+                self._kms, self._stamp = local_kms(self.path), stamp
+            self.fault = None
+        except (OSError, KeysUnreadable) as why:
+            self.fault = f"the master keys in {self.path} can't be read anew: {why}"
+            if self._kms is None:
+                raise KeysUnreadable(self.fault) from None
+        assert self._kms is not None
+        return self._kms
 
 
 async def prepare_vault(client: Any) -> None:
@@ -124,7 +169,7 @@ class MongoPersonKeys:
         self,
         client: Any,
         *,
-        kms: Mapping[str, Mapping[str, Any]],
+        kms: Mapping[str, Mapping[str, Any]] | MasterKeys,
         master_key: Mapping[str, Any] | None = None,
         kms_tls: Mapping[str, ssl.SSLContext] | None = None,
         fresh_seconds: float = FRESH_SECONDS,
@@ -143,14 +188,17 @@ class MongoPersonKeys:
         self._fresh_seconds = fresh_seconds
         self._known: dict[PersonId, _Known] = {}
         self._wrapped: dict[bytes, bytes] = {}
-        self._fields = Fields(
-            self._fetch_wrapped, kms=kms, master_key=master_key, tls=kms_tls or {}, fresh_seconds=fresh_seconds
+        self._master_keys = kms if isinstance(kms, MasterKeys) else None
+        self._kms = kms() if isinstance(kms, MasterKeys) else kms
+        self._make_fields = partial(
+            Fields, self._fetch_wrapped, master_key=master_key, tls=kms_tls or {}, fresh_seconds=fresh_seconds
         )
+        self._fields = self._make_fields(kms=self._kms)
 
     @classmethod
     def from_settings(cls, client: Any, settings: Settings) -> "MongoPersonKeys":
         """With the KMS that the settings name, or else the local master key of the keys folder."""
-        kms = settings.kms_providers or local_kms(settings.key_file(MASTER_KEY_FILE))
+        kms = settings.kms_providers or MasterKeys(settings.key_file(MASTER_KEY_FILE))
         return cls(client, kms=kms, master_key=settings.kms_master_key)
 
     async def create(self, person_ids: Sequence[PersonId]) -> None:
@@ -219,6 +267,9 @@ class MongoPersonKeys:
 
     async def check(self) -> None:
         """For readiness: the vault answers, and the master key opens what is in it. Raises `NotNow`."""
+        self._look_at_master_keys()
+        if self._master_keys is not None and self._master_keys.fault is not None:
+            raise NotNow(self._master_keys.fault)
         with not_now():
             found = await self._vault.find_one({})
         if found is not None:
@@ -226,6 +277,7 @@ class MongoPersonKeys:
 
     async def _load(self, person_ids: Sequence[PersonId]) -> dict[PersonId, _Known]:
         """The keys of these persons, each asked for within the last `fresh_seconds`. Who was erased is not there."""
+        self._look_at_master_keys()
         now = clock.seconds()
         keys: dict[PersonId, _Known] = {}
         stale: list[PersonId] = []
@@ -246,6 +298,12 @@ class MongoPersonKeys:
             if person_id in keys:
                 self._remember(person_id, keys[person_id])
         return keys
+
+    def _look_at_master_keys(self) -> None:
+        """Every use asks: one look at a file's date (2 µs) for a whole batch."""
+        kms = self._master_keys() if self._master_keys is not None else self._kms
+        if kms is not self._kms:
+            self._kms, self._fields = kms, self._make_fields(kms=kms)
 
     def _remember(self, person_id: PersonId, key: _Known) -> None:
         if len(self._known) >= CAPACITY:

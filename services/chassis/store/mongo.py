@@ -41,6 +41,8 @@ POOL = 16
 """Connections a process holds at the most: two cores can't use more (measured)."""
 _TRIES = 5
 _DUPLICATE = 11_000
+_NO_LOGIN = (11, 18)
+"""MongoDB's UserNotFound and AuthenticationFailed."""
 _MAJORITY = WriteConcern("majority", j=True)
 _CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 
@@ -83,6 +85,9 @@ def not_now() -> Any:
     except PyMongoError as why:
         if why.timeout or why.has_error_label("TransientTransactionError"):
             raise NotNow("the database didn't answer in time") from why
+        if isinstance(why, OperationFailure) and why.code in _NO_LOGIN:
+            # The password was changed under us: no fault of a message. Whoever changed it starts us again with the new one.
+            raise NotNow("the database refuses our user or its password") from why
         raise
 
 
