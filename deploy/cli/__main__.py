@@ -2,7 +2,22 @@
 
 import typer
 
-from deploy.cli import asides, audit, doctor, houses, importing, promises, relay, topics, tracing, verifying
+from deploy.cli import (
+    asides,
+    audit,
+    backup,
+    doctor,
+    houses,
+    importing,
+    keys,
+    passwords,
+    promises,
+    relay,
+    restore,
+    topics,
+    tracing,
+    verifying,
+)
 
 app = typer.Typer(
     name="placet",
@@ -21,9 +36,13 @@ app.command("follow")(tracing.follow)
 app.command("verify")(verifying.verify)
 app.command("promises")(promises.promises)
 app.command("topics")(topics.topics)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
 app.add_typer(audit.app, name="audit")
 app.add_typer(asides.app, name="aside")
 app.add_typer(relay.app, name="relay")
+app.add_typer(keys.app, name="keys")
+app.add_typer(passwords.app, name="passwords")
 
 if __name__ == "__main__":
     app()
