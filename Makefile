@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up up-roles down demo test test-fast test-roles test-cluster check lint types imports contracts bench chaos chaos-long image image-check lock clean
+.PHONY: help env up up-roles down demo test test-fast test-roles test-cluster check lint types imports contracts bench bench-scale chaos chaos-long image image-check lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ contracts: $(READY) ## Schemas, catalogue, documents, manifests and alerts fresh
 
 bench: $(READY) ## Placet beside the bare pipeline, on the same broker and database
 	@$(BIN)/python -m tests.bench
+
+bench-scale: $(READY) ## A million stored requests, and what the house does then (half an hour, 15 GB of disk)
+	@$(BIN)/python -m tests.bench --requests 1_000_000
 
 chaos: $(READY) ## 1 000 requests through three brokers and databases while 20 faults strike; the history is judged
 	@$(BIN)/python -m tests.chaos
