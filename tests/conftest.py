@@ -12,7 +12,7 @@ from deploy.local.kafka import Kafka
 from deploy.local.mongo import Mongo
 from services.chassis.observe import telemetry
 
-LONG = ("tests/faults/", "tests/journeys/", "tests/deploy/local/")
+LONG = ("tests/faults/", "tests/journeys/", "tests/drills/", "tests/deploy/local/")
 """Rooms whose tests share a house, or wait long for something: each stays in one process, and they begin."""
 
 

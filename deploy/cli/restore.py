@@ -6,6 +6,7 @@ taken from it here (`restore_doubts`), before any process of it runs.
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -28,7 +29,7 @@ from deploy.local.mongo import Mongo
 from deploy.local.process import NotStarted, is_alive
 from deploy.mongodb.applying import declared, make_collections
 from services.chassis import clock
-from services.chassis.keys.person import DATABASE, MASTER_KEY_FILE, VAULT, MongoPersonKeys, local_kms
+from services.chassis.keys.person import DATABASE, MASTER_KEY_FILE, MongoPersonKeys, local_kms
 from services.chassis.keys.sealing import KeysUnreadable
 from services.chassis.store.mongo import connect
 
@@ -117,23 +118,26 @@ async def _restore(
         await make_collections(address, declared())
         await _load(client, keys, archives[0])
         if not uri:
-            await _check_master_key(client, address, folder)
+            await _check_master_key(address, folder)
         await _load(client, data, archives[1])
         return await doubt(client, taken_at=archives[1].taken_at, now=clock.now(), nothing_since=nothing_since)
 
 
 @asynccontextmanager
 async def _database(uri: str, folder: Path) -> AsyncIterator[str]:
-    """The address to fill: the one given, or a new local house's mongod, which runs only meanwhile."""
+    """The address to fill: the one given, or a new local house's mongod, which runs only meanwhile and stays only filled."""
     if uri:
         yield uri
         return
     mongo = Mongo(folder / "mongo")
-    await mongo.start()
     try:
+        await mongo.start()
         yield mongo.root_uri
-    finally:
+    except BaseException:
         await mongo.stop()
+        await asyncio.to_thread(shutil.rmtree, mongo.folder, ignore_errors=True)
+        raise
+    await mongo.stop()
 
 
 async def _check_empty(client: AsyncMongoClient[dict[str, Any]]) -> None:
@@ -159,8 +163,8 @@ async def _load(client: AsyncMongoClient[dict[str, Any]], folder: Path, archive:
             raise NoBackup(f"{folder / entry.file} is cut off in the midst of a document") from None
 
 
-async def _check_master_key(client: AsyncMongoClient[dict[str, Any]], address: str, folder: Path) -> None:
-    """Whether the secrets that lie here open what was restored; if not, nothing stays. Raises `NoBackup`."""
+async def _check_master_key(address: str, folder: Path) -> None:
+    """Whether the secrets that lie here open what was restored. Raises `NoBackup`."""
     asking = connect(address)
     try:
         kms = local_kms(folder / "keys" / MASTER_KEY_FILE)
@@ -168,7 +172,6 @@ async def _check_master_key(client: AsyncMongoClient[dict[str, Any]], address: s
     except KeysUnreadable as why:
         raise NoBackup(str(why)) from None
     except Exception as why:
-        await client[DATABASE][VAULT.name].delete_many({})
         raise NoBackup(
             f"{MASTER_KEY_FILE} in {folder / 'keys'} is not the one under which these keys were wrapped: lay the right "
             "one there; nothing was restored"
