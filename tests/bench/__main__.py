@@ -11,16 +11,18 @@ from pathlib import Path
 from rich.console import Console
 
 from services.chassis import clock
-from tests.bench import alone, measures, packages
+from tests.bench import alone, growth, measures, packages
 from tests.bench.figures import Figure, Report
 from tests.bench.machine import facts
 from tests.bench.measures import Floors
+from tests.bench.plot import drawn
 from tests.bench.stand import Stand, standing
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".local" / "bench"
 RESULTS = Path(__file__).with_name("RESULTS.md")
-LONGEST_SCENE = 180.0
+PICTURE = RESULTS.with_name("results.svg")
+LONGEST_SCENE = 300.0
 """Seconds. On a machine that is busy with something else a scene is given up, and told as not measured."""
 Scene = tuple[str, Callable[[], Awaitable[Sequence[Figure]]]]
 
@@ -56,18 +58,23 @@ def scenes(stand: Stand, *, long: bool) -> list[Scene]:
     return parts
 
 
-async def run(report: Report, *, long: bool, only: str, say: Callable[[str], None]) -> None:
+def growing(stand: Stand, requests: int) -> list[Scene]:
+    """`make bench-scale`: nothing else is measured beside it."""
+    return [("growth", lambda: growth.growth(stand, Floors(), requests))]
+
+
+async def run(report: Report, *, long: bool, only: str, requests: int, say: Callable[[str], None]) -> None:
     """Start the house, play, take it down. A scene that fails is told and takes no other down."""
     playing = asyncio.current_task()
     assert playing is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     async with standing(FOLDER, say) as stand:
-        for name, scene in scenes(stand, long=long):
+        for name, scene in growing(stand, requests) if requests else scenes(stand, long=long):
             if only and name not in only.split(","):
                 continue
             since = clock.seconds()
             try:
-                async with asyncio.timeout(LONGEST_SCENE * (15 if long else 1)):
+                async with asyncio.timeout(LONGEST_SCENE * (15 if long or requests else 1)):
                     report.add(await scene())
             except Exception as why:  # noqa: BLE001 - the other lines still count
                 report.failures[name] = f"{type(why).__name__}: {why}"[:400]
@@ -75,7 +82,7 @@ async def run(report: Report, *, long: bool, only: str, say: Callable[[str], Non
                 FOLDER / "latest.json"
             )  # after each scene: what ends the run early takes nothing measured along
             say(f"{name}: {clock.seconds() - since:.0f} s")
-        if only and "start" not in only:
+        if requests or (only and "start" not in only):
             return
         await stand.house.stop()
         since = clock.seconds()
@@ -92,17 +99,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--long", action="store_true", help="the long counts: half an hour")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
+    parser.add_argument(
+        "--requests", type=growth.asked, default=0, metavar="N", help="fill so many stored requests and show the growth"
+    )
     parser.add_argument("--only", default="", help="names of scenes, with commas between: idle,floor,bare,approval,…")
     given = parser.parse_args()
     console, report = Console(width=160), Report(facts())
     since = clock.seconds()
     say = lambda words: console.print(f"[dim]{clock.seconds() - since:5.0f} s  {words}[/]", highlight=False)  # noqa: E731
     with suppress(asyncio.CancelledError):  # by SIGTERM: what was measured until then is shown
-        asyncio.run(run(report, long=given.long, only=given.only, say=say))
+        asyncio.run(run(report, long=given.long, only=given.only, requests=given.requests, say=say))
     report.show(console)
     report.write(FOLDER / "latest.json")
     if given.write:
         RESULTS.write_text(report.page())
+        PICTURE.write_text(drawn(report.figures))
     return 1 if report.failures else 0
 
 

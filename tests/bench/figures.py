@@ -115,6 +115,8 @@ class Report:
             "",
             *(f"- {name}: {value}" for name, value in self.machine.items()),
             "",
+            "![Each goal, and how far the run came towards it](results.svg)",
+            "",
             f"| {' | '.join(HEADINGS)} |",
             f"|{'---|' * len(HEADINGS)}",
         ]
