@@ -99,6 +99,8 @@ async def release(place: Place, student: str, **more: Any) -> Case:
 @pytest_asyncio.fixture(loop_scope="session")
 async def traffic(place: Place) -> AsyncIterator[Traffic]:
     """While a test runs. Behind it every request was disclosed once, and nothing was set aside anywhere."""
+    for person in place.setting.company.people:
+        await person.come_in(person.person_id, person.way_in)  # a token lasts ten minutes
     made = Traffic(place)
     made.begin()
     await made.goes_on(1)

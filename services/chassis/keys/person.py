@@ -105,7 +105,7 @@ def local_kms(path: Path) -> dict[str, dict[str, Any]]:
     """
     try:
         lines = [line.split() for line in path.read_text("ascii").splitlines() if line.strip()]
-        found = {words[0] if len(words) == 2 else _LOCAL: base64.b64decode(words[-1], validate=True) for words in lines}
+        found = {" ".join(words[:-1]) or _LOCAL: base64.b64decode(words[-1], validate=True) for words in lines}
     except (OSError, ValueError) as why:
         cause = why.strerror if isinstance(why, OSError) else "it is not a key in base64 on each line"
         raise KeysUnreadable(f"the master key in {path} can't be read: {cause}") from None

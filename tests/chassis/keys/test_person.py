@@ -14,6 +14,7 @@ from services.chassis.keys import person
 from services.chassis.keys.person import (
     DATABASE,
     Erased,
+    MasterKeys,
     MongoPersonKeys,
     PersonKeys,
     blind_index,
@@ -341,6 +342,46 @@ def test_a_master_key_of_another_length_is_refused(tmp_path: Path, length: int) 
     path.write_bytes(base64.b64encode(os.urandom(length)))
     with pytest.raises(KeysUnreadable, match=r"master\.key"):
         local_kms(path)
+
+
+def test_the_first_of_several_master_keys_wraps_and_each_has_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "master.key"
+    one, two = os.urandom(96), os.urandom(96)
+    path.write_bytes(b"local:k2 " + base64.b64encode(two) + b"\n" + base64.b64encode(one) + b"\n")
+    assert [*local_kms(path).items()] == [("local:k2", {"key": two}), ("local", {"key": one})]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "?", "{0}\n{0}", "aws:x {0}", "local:a b {0}", "local:k-1 {0}"],
+    ids=["empty", "no base64", "one name twice", "no local one", "three words", "a name that is none"],
+)
+def test_a_file_that_holds_no_master_keys_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "master.key"
+    path.write_text(text.format(base64.b64encode(bytes(96)).decode()))
+    with pytest.raises(KeysUnreadable, match=r"master\.key"):
+        local_kms(path)
+
+
+@pytest.mark.connected
+async def test_a_new_master_key_is_read_without_a_restart_and_a_broken_file_takes_no_key_away(
+    client: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "master.key"
+    first = base64.b64encode(os.urandom(96)).decode()
+    path.write_text(first)
+    keys = MongoPersonKeys(client, kms=MasterKeys(path))
+    await keys.create([AMELIE])
+    sealed = await keys.seal(AMELIE, CLEAR)
+    path.write_text(f"local:k2 {base64.b64encode(os.urandom(96)).decode()}\n{first}")
+    await keys.create([BO])
+    found = {one["keyAltNames"][0]: one["masterKey"]["provider"] async for one in client[DATABASE]["vault"].find({})}
+    assert found == {AMELIE: "local", BO: "local:k2"}
+    path.write_text("?")
+    assert await keys.open(sealed) == CLEAR
+    assert await keys.open(await keys.seal(BO, CLEAR)) == CLEAR
+    with pytest.raises(NotNow, match=r"master\.key can't be read anew"):
+        await keys.check()
 
 
 def test_a_blind_index_finds_the_same_and_tells_nothing() -> None:
