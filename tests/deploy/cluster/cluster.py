@@ -36,6 +36,8 @@ class Cluster:
     def __init__(self, home: Path) -> None:
         # A user's own plugins and repositories are neither used nor touched.
         self._environment = {**os.environ, **{f"HELM_{what}_HOME": str(home) for what in ("CACHE", "CONFIG", "DATA")}}
+        self.spaces: list[str] = []
+        """The namespaces that were made."""
 
     @cached_property
     def minor(self) -> int:
@@ -84,6 +86,11 @@ class Cluster:
         table = [line.split() for line in self.kubectl("api-resources", "--no-headers").splitlines()]
         return {(row[-3], row[-1]) for row in table}
 
+    def gone(self, kind: str, *names: str) -> None:
+        """Wait until these are deleted. An API server alone can't finish a deletion: there nobody waits."""
+        if names and self.has_controllers:
+            self.kubectl("wait", kind, *names, "--for=delete", "--timeout=120s")
+
     @staticmethod
     def comes(true: Callable[[], bool], *, seconds: float = 60) -> bool:
         """Whether something becomes true within so many seconds."""
@@ -121,12 +128,12 @@ class Space:
         name = f"placet-test-{secrets.token_hex(4)}"
         made: Document = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": _RESTRICTED}}
         cluster.kubectl("create", given=[made])
+        cluster.spaces.append(name)
         return cls(cluster, name)
 
-    def removed(self) -> None:
-        """With everything in it. Where no controller is, the API server alone can't: then nobody waits for it."""
-        wait = "true" if self.cluster.has_controllers else "false"
-        self.cluster.kubectl("delete", "namespace", self.name, f"--wait={wait}", "--timeout=120s")
+    def remove(self) -> None:
+        """With everything in it; `gone` waits for it."""
+        self.cluster.kubectl("delete", "namespace", self.name, "--wait=false")
 
     def kubectl(self, *words: str | Path, given: Iterable[Document] | None = None) -> str:
         return self.cluster.kubectl("-n", self.name, *words, given=given)

@@ -34,8 +34,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         cluster.kubectl("create", given=missing)
         cluster.kubectl("wait", "crd", *names, "--for=condition=Established", "--timeout=60s")
     yield cluster
+    cluster.gone("namespace", *cluster.spaces)
     if names:
-        cluster.kubectl("delete", "crd", *names, f"--wait={str(cluster.has_controllers).lower()}", "--timeout=120s")
+        cluster.kubectl("delete", "crd", *names, "--wait=false")
+        cluster.gone("crd", *names)
 
 
 def _definitions() -> list[Document]:
@@ -48,7 +50,7 @@ def space(cluster: Cluster) -> Iterator[Space]:
     """A namespace that takes restricted pods only."""
     space = Space.made_in(cluster)
     yield space
-    space.removed()
+    space.remove()
 
 
 @pytest.fixture
