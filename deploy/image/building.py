@@ -85,6 +85,7 @@ class Workshop:
     def plan(self, bases: Bases, *, source: str = "") -> Plan:
         """Lay out the files of a build and settle what is said of them, so that it can be repeated."""
         context.lay(self.folder / "context")
+        shutil.rmtree(self.folder / "oci", ignore_errors=True)
         return Plan(bases, context.version(), context.revision(), source)
 
     def build(self, plan: Plan, name: str = "placet") -> str:
@@ -108,7 +109,14 @@ class Workshop:
         self.buildah("bud", *words, "--file", file, "--tag", image, self.folder / "context")
         layout, digest = self.folder / "oci", self.folder / "digest"
         self.buildah("push", "--quiet", "--digestfile", digest, image, f"oci:{layout}:{name}")
+        self._tidy(image)
         return digest.read_text().strip()
+
+    def _tidy(self, image: str) -> None:
+        """Keep the bases alone: what was pushed lies in the layout, and buildah leaves mounted what a build looked into."""
+        self.buildah("rm", "--all")
+        self.buildah("rmi", "--force", image)
+        self.buildah("rmi", "--prune", "--force")
 
     def unpack(self) -> Path:
         """Unpack the image into an OCI bundle (its root, and the settings that its labels and words make), and return it."""

@@ -78,6 +78,18 @@ def test_a_plan_is_of_a_copy_of_the_clone_that_two_builds_share(said, tmp_path):
     ]
 
 
+def test_a_build_leaves_nothing_mounted_and_no_step_behind(said, tmp_path):
+    Workshop(tmp_path).build(PLAN)
+    at = next(at for at, words in enumerate(said) if "push" in words)
+    assert [words[7:9] for words in said[at + 1 :]] == [["rm", "--all"], ["rmi", "--force"], ["rmi", "--prune"]]
+
+
+def test_an_old_layout_goes_when_a_new_one_is_planned(said, tmp_path):
+    (tmp_path / "oci").mkdir()
+    Workshop(tmp_path).plan(OWN)
+    assert not (tmp_path / "oci").exists()
+
+
 def test_the_machines_own_images_are_left_alone(said, tmp_path):
     Workshop(tmp_path).make_bases()
     Workshop(tmp_path).build(PLAN)
