@@ -25,7 +25,8 @@ _LAST_LINES = 30
 def up(
     folder: Folder = HOME,
     roles: Annotated[
-        bool, typer.Option("--roles", help="Every role of a service as a process and a user of its own, as on a cluster.")
+        bool,
+        typer.Option("--roles", help="Every role of a service as a process and a user of its own, as on a cluster."),
     ] = False,
 ) -> None:
     """Start the whole house and leave it running: Kafka, MongoDB, the five services, a mail catcher, one front door."""

@@ -112,7 +112,9 @@ async def _rewrap(access: Access, keys: Path) -> tuple[int, str]:
         access.mongodb_uri, tz_aware=True, w="majority", journal=True
     ) as client:
         vault = client[DATABASE][VAULT.name]
-        encryption: AsyncClientEncryption[dict[str, Any]] = AsyncClientEncryption(kms, f"{DATABASE}.{VAULT.name}", client, options)
+        encryption: AsyncClientEncryption[dict[str, Any]] = AsyncClientEncryption(
+            kms, f"{DATABASE}.{VAULT.name}", client, options
+        )
         try:
             while batch := await vault.find({"_id": {"$gt": last}}, {"_id": 1}).sort("_id", 1).limit(_BATCH).to_list():
                 ids = [one["_id"] for one in batch]
