@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env up up-roles down demo test test-fast test-roles test-cluster check lint types imports contracts bench bench-scale chaos chaos-long image image-check lock clean
+.PHONY: help env up up-roles down demo test test-fast test-roles test-cluster drills check lint types imports contracts bench bench-scale chaos chaos-long image image-check lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,10 @@ test: $(READY) ## Every test, on a real Kafka and a real MongoDB; and the covera
 	@$(BIN)/python -m tests.coverage_gate .local/coverage.json
 
 test-fast: $(READY) ## Only the tests that need no sockets
-	@$(BIN)/python -m pytest -q -m "not connected"
+	@$(BIN)/python -m pytest -q -m "not connected and not cluster and not drill"
+
+drills: $(READY) ## Day two: restore from a backup, all topics lost, keys and passwords rotated, an upgrade under traffic
+	@$(BIN)/python -m pytest -q -m drill --durations=5 tests/drills
 
 test-roles: $(READY) ## The journeys in a house of fifteen processes, one for each role of a service
 	@PLACET_ROLES=split $(BIN)/python -m pytest -q tests/journeys

@@ -1,6 +1,7 @@
 """One whole house for the drills of day two: what an operator does, done."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -10,6 +11,13 @@ from pymongo import AsyncMongoClient
 from deploy.local.house import House
 from tests.faults.furnishing import furnish
 from tests.faults.place import Place
+
+
+@pytest.hookimpl(tryfirst=True)  # before marks choose
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.drill)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
