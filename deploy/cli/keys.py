@@ -39,9 +39,9 @@ def list_keys(keys: Keys = None, folder: Folder = HOME) -> None:
     """Show every key without its secret: `signs`, `opens` or `wraps` is the one in use."""
     with _told():
         found = rotating.kept(keys or folder / "keys")
-    table = listing("whose", "key", "kind", "drawn", "use")
+    table = listing("whose", "key", "use, kind, drawn", folding="use, kind, drawn")
     for one in found:
-        table.add_row(one.name, one.key_id, one.kind, f"{one.drawn:%Y-%m-%d %H:%M}" if one.drawn else "", one.use)
+        table.add_row(one.name, one.key_id, f"{one.use} {one.kind}" + (f" {one.drawn:%Y-%m-%d}" if one.drawn else ""))
     console.print(table)
 
 
