@@ -37,7 +37,8 @@ URI = "PLACET_RESTORE_MONGODB_URI"
 """A user with MongoDB's own roles `readWriteAnyDatabase` and `dbAdminAnyDatabase`, for this one hour."""
 KEYS_KEPT = timedelta(days=30)
 """GUARANTEES of the house: who was erased 30 days ago is in no backup of keys any more."""
-AT_ONCE = 1_000
+AT_ONCE = 200
+"""Documents in hand at once: a sealed transcript with its outline may have some hundred kB."""
 
 
 def restore(

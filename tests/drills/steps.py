@@ -12,7 +12,8 @@ from deploy.cli.__main__ import app
 from deploy.cli.checks import Mark
 from deploy.cli.doctor import examine
 from deploy.demo.cast import Refused
-from tests.faults.place import Case, Place
+from services.chassis import clock
+from tests.faults.place import PATIENCE, Case, Place
 
 
 async def typed(*words: str | Path, code: int = 0) -> str:
@@ -25,6 +26,14 @@ async def broken(folder: Path) -> list[str]:
     """What `placet doctor` finds wrong in a house; this machine itself is not asked for."""
     sections = await examine(folder)
     return [f"{line.what}: {line.said}" for title, lines in sections[1:] for line in lines if line.mark is Mark.BROKEN]
+
+
+async def until_well(folder: Path) -> None:
+    """Wait until the doctor finds nothing broken: on a busy machine a lease runs out now and then."""
+    deadline = clock.seconds() + PATIENCE
+    while found := await broken(folder):
+        assert clock.seconds() < deadline, found
+        await asyncio.sleep(0.5)
 
 
 def told(place: Place) -> Counter[tuple[str, str]]:

@@ -11,7 +11,7 @@ import pytest
 from contracts.topics import SERVICES
 from deploy.local.house import House
 from services.chassis import clock
-from tests.drills.steps import broken, refused_to_open, request_of, told, typed
+from tests.drills.steps import refused_to_open, request_of, told, typed, until_well
 from tests.faults.place import PATIENCE, STUDENTS, WESTMARCH, Place
 
 pytestmark = [pytest.mark.connected, pytest.mark.fault]
@@ -57,4 +57,4 @@ async def test_topics_that_were_lost_are_written_again_and_nothing_goes_twice_an
     assert (await refused_to_open(place, revoked)).status == 410
     assert {request_of(body) for _, body in told(place) - before} == {approved.request_id, revoked.request_id}
     assert len({hook for hook, _ in told(place)}) == len(told(place)), "one webhook-id came with two bodies"
-    assert not await broken(place.house.folder)
+    await until_well(place.house.folder)

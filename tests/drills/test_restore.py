@@ -10,7 +10,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from deploy.local.house import House
-from tests.drills.steps import broken, refused_to_open, request_of, told, typed
+from tests.drills.steps import broken, refused_to_open, request_of, told, typed, until_well
 from tests.faults.place import LANTERN, STUDENTS, Place
 
 pytestmark = [pytest.mark.connected, pytest.mark.fault]
@@ -66,7 +66,7 @@ async def test_a_house_comes_back_from_its_backup_and_nobody_is_told_twice_and_n
     await typed("aside", "dismiss", aside_id, "--because", "all taken back again", "--folder", place.house.folder)
     await place.finish(open_)
     assert (await refused_to_open(place, pending)).status == 410
-    assert not await broken(place.house.folder)
+    await until_well(place.house.folder)
 
     words = ("--school", place.school_id, "--to", tmp_path / "export", "--folder", place.house.folder)
     assert f"{rows + 1} of {rows + 1} disclosures proven, 0 problems" in await typed("audit", "export", *words)
