@@ -47,6 +47,8 @@ def backup(
         raise fail("say what to back up: --to FOLDER for the data, --keys-to FOLDER, --packages-to VAULT")
     _check_apart(to, keys_to)
     uri, vault = where_from(folder)
+    if packages_to and not vault:
+        raise fail("set VAULT_URL to the vault that the packages are to be copied from")
     for kind, place, databases in (("data", to, DATA), ("keys", keys_to, KEYS)):
         if place is not None:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -58,6 +58,8 @@ def restore(
     uri = os.environ.get(URI, "")
     if not uri:
         _check_folder(folder)
+    elif packages and not os.environ.get("VAULT_URL"):
+        raise fail("set VAULT_URL to the vault that the packages are to be copied into")
     try:
         found = asyncio.run(_restore(uri, folder, (data, keys), archives, nothing_since=nothing_since))
         vault = os.environ.get("VAULT_URL", "") if uri else House(folder, services=()).vault_url

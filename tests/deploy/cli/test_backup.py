@@ -24,12 +24,12 @@ from deploy.cli.restore_doubts import OLDEST_REPUBLISHED, doubt
 from deploy.local.mongo import Mongo
 from deploy.mongodb.applying import declared, make_collections
 from services.chassis import clock
-from services.chassis.keys.person import MASTER_KEY_BYTES, MASTER_KEY_FILE, MongoPersonKeys, local_kms
+from services.chassis.keys.person import MASTER_KEY_BYTES, MASTER_KEY_FILE, Erased, MongoPersonKeys, local_kms
 from services.chassis.keys.vault import Vault
 from services.chassis.store.mongo import connect
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-AMELIE = PersonId("per_amelie")
+AMELIE, BRUNO = PersonId("per_amelie"), PersonId("per_bruno")
 
 
 def typed(*words: str | Path, code: int = 0) -> str:
@@ -162,9 +162,10 @@ async def lived_in(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tu
     await make_collections(mongo.root_uri, declared())
     client = connect(mongo.root_uri)
     keys = MongoPersonKeys(client, kms=local_kms(folder / "keys" / MASTER_KEY_FILE))
-    await keys.create([AMELIE])
-    sealed = await keys.seal(AMELIE, b"Amelie")
-    await client["notify"]["people"].insert_one({"_id": AMELIE, "order": 1, "name": sealed.ciphertext})
+    await keys.create([AMELIE, BRUNO])
+    for person in (AMELIE, BRUNO):
+        sealed = await keys.seal(person, b"somebody")
+        await client["notify"]["people"].insert_one({"_id": person, "order": 1, "name": sealed.ciphertext})
     await client["consent"]["outbox"].insert_many(
         [
             {"_id": "evt_1", "sent": True, "sent_at": NOW, "barrier": False, "order": 1},
@@ -186,7 +187,11 @@ async def test_what_is_restored_opens_with_the_old_secrets_and_what_a_restored_h
 ) -> None:
     mongo, folder = lived_in
     monkeypatch.setenv("PLACET_BACKUP_MONGODB_URI", mongo.root_uri)
-    await asyncio.to_thread(typed, "backup", "--to", tmp_path / "data", "--keys-to", tmp_path / "keys")
+    await asyncio.to_thread(typed, "backup", "--to", tmp_path / "data")
+    lived = connect(mongo.root_uri)
+    await MongoPersonKeys(lived, kms=local_kms(folder / "keys" / MASTER_KEY_FILE)).erase(BRUNO)
+    lived.close()
+    await asyncio.to_thread(typed, "backup", "--keys-to", tmp_path / "keys")
     fresh = tmp_path / "fresh"
     (fresh / "keys").mkdir(parents=True)
     words = ("restore", tmp_path / "data", "--keys", tmp_path / "keys", "--nothing-since", "--folder", fresh)
@@ -201,8 +206,10 @@ async def test_what_is_restored_opens_with_the_old_secrets_and_what_a_restored_h
     client = connect(restored.root_uri)
     try:
         keys = MongoPersonKeys(client, kms=local_kms(fresh / "keys" / MASTER_KEY_FILE))
-        row = await client["notify"]["people"].find_one({"_id": AMELIE})
-        assert await keys.open(SealedValue(person_id=AMELIE, ciphertext=row["name"])) == b"Amelie"
+        rows = {row["_id"]: row["name"] async for row in client["notify"]["people"].find({})}
+        assert await keys.open(SealedValue(person_id=AMELIE, ciphertext=rows[AMELIE])) == b"somebody"
+        with pytest.raises(Erased):  # after the data were taken, and before the keys were
+            await keys.open(SealedValue(person_id=BRUNO, ciphertext=rows[BRUNO]))
         unsent = await client["consent"]["outbox"].find({"sent": False}).sort("_id", 1).to_list(None)
         assert [one["_id"] for one in unsent] == ["evt_1", "evt_2"]
         assert not await client["delivery"]["watermarks"].count_documents({})
