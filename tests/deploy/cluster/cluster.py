@@ -19,7 +19,7 @@ from deploy.helm.generate import RELEASE
 from deploy.helm.tools import helm, kubectl
 from tests.deploy.chart.rendered import Document
 
-_SECONDS = 180
+_SECONDS = 360
 _RESTRICTED = {
     f"pod-security.kubernetes.io/{what}": value
     for what, value in {"enforce": "restricted", "enforce-version": "latest", "warn": "restricted"}.items()
@@ -89,10 +89,10 @@ class Cluster:
     def gone(self, kind: str, *names: str) -> None:
         """Wait until these are deleted. An API server alone can't finish a deletion: there nobody waits."""
         if names and self.has_controllers:
-            self.kubectl("wait", kind, *names, "--for=delete", "--timeout=120s")
+            self.kubectl("wait", kind, *names, "--for=delete", "--timeout=300s")
 
     @staticmethod
-    def comes(true: Callable[[], bool], *, seconds: float = 60) -> bool:
+    def comes(true: Callable[[], bool], *, seconds: float = 120) -> bool:
         """Whether something becomes true within so many seconds."""
         until = time.monotonic() + seconds
         while not true():
@@ -154,7 +154,7 @@ class Space:
 
     @property
     def _patience(self) -> tuple[str, ...]:
-        return ("--wait", "--timeout", "120s") if self.cluster.makes_ready else ("--no-hooks",)
+        return ("--wait", "--timeout", "300s") if self.cluster.makes_ready else ("--no-hooks",)
 
     def items(self, kind: str, *words: str) -> list[Document]:
         return self.cluster.items(kind, "-n", self.name, *words)
