@@ -21,7 +21,6 @@ from tests.bench.stand import Stand, standing
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".local" / "bench"
 RESULTS = Path(__file__).with_name("RESULTS.md")
-PICTURE = RESULTS.with_name("results.svg")
 LONGEST_SCENE = 300.0
 """Seconds. On a machine that is busy with something else a scene is given up, and told as not measured."""
 Scene = tuple[str, Callable[[], Awaitable[Sequence[Figure]]]]
@@ -98,7 +97,7 @@ def main() -> int:
     """Read the command line, run, show."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--long", action="store_true", help="the long counts: half an hour")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)} (or GROWTH.md)")
     parser.add_argument(
         "--requests", type=growth.asked, default=0, metavar="N", help="fill so many stored requests and show the growth"
     )
@@ -112,8 +111,10 @@ def main() -> int:
     report.show(console)
     report.write(FOLDER / "latest.json")
     if given.write:
-        RESULTS.write_text(report.page())
-        PICTURE.write_text(drawn(report.figures))
+        page = RESULTS if not given.requests else RESULTS.with_name("GROWTH.md")
+        picture = page.with_suffix(".svg")
+        page.write_text(report.page(picture.name))
+        picture.write_text(drawn(report.figures))
     return 1 if report.failures else 0
 
 

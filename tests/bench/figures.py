@@ -104,8 +104,8 @@ class Report:
         told = {"machine": dict(self.machine), "figures": lines, "failures": self.failures}
         path.write_text(json.dumps(told, indent=1))
 
-    def page(self) -> str:
-        """Markdown."""
+    def page(self, picture: str) -> str:
+        """Markdown, with the name of the picture beside it."""
         head = [
             "# One run of the bench",
             "",
@@ -115,7 +115,7 @@ class Report:
             "",
             *(f"- {name}: {value}" for name, value in self.machine.items()),
             "",
-            "![Each goal, and how far the run came towards it](results.svg)",
+            f"![Each goal, and how far the run came towards it]({picture})",
             "",
             f"| {' | '.join(HEADINGS)} |",
             f"|{'---|' * len(HEADINGS)}",
