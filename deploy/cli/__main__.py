@@ -14,6 +14,7 @@ from deploy.cli import (
     promises,
     relay,
     restore,
+    tenant,
     topics,
     tracing,
     verifying,
@@ -41,6 +42,7 @@ app.command("restore")(restore.restore)
 app.add_typer(audit.app, name="audit")
 app.add_typer(asides.app, name="aside")
 app.add_typer(relay.app, name="relay")
+app.add_typer(tenant.app, name="tenant")
 app.add_typer(keys.app, name="keys")
 app.add_typer(passwords.app, name="passwords")
 

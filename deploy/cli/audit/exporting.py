@@ -47,7 +47,7 @@ def export_ledger(url: str, school: str, to: Path, *, person: str, token: str, o
 
 async def _fetch(url: str, school: str, to: Path, person: str, token: str, operator: str) -> None:
     async with aiohttp.ClientSession() as web:
-        caller = await _come_in(web, url, school, person, token, operator)
+        caller = await come_in(web, url, school, person, token, operator)
         for name, path in (
             (LEDGER, f"/delivery/ledger?school_id={school}"),
             (GRANT_KEYS, "/consent/keys"),
@@ -57,7 +57,7 @@ async def _fetch(url: str, school: str, to: Path, person: str, token: str, opera
             await _save(web, caller, path, to / name)
 
 
-async def _come_in(web: aiohttp.ClientSession, url: str, school: str, person: str, token: str, operator: str) -> Caller:
+async def come_in(web: aiohttp.ClientSession, url: str, school: str, person: str, token: str, operator: str) -> Caller:
     """Whoever exports, signed in."""
     if operator:
         lender = Caller(web, url, "operator")
