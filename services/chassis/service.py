@@ -33,7 +33,7 @@ from services.chassis.observe import dates, log, telemetry
 from services.chassis.observe.census import Census
 from services.chassis.observe.log import logger
 from services.chassis.settings import Role, Settings, SettingsRefused
-from services.chassis.store.mongo import BEHIND, MongoStore, Untrusted, connect
+from services.chassis.store.mongo import BEHIND, MongoStore, NoLogin, Untrusted, connect
 from services.chassis.store.shelf import ASIDE, Shelf
 from services.chassis.store.work import NotNow, Work
 from services.chassis.web.health import Health
@@ -244,16 +244,14 @@ class Process:
                     f"MongoDB answers, but {why}: check tlsCAFile in PLACET_MONGODB_{room.role.upper()}_URI, and that "
                     "its certificate names the host you gave"
                 ) from None
+            except NoLogin:
+                raise _refused(room.role, "its name or password is wrong") from None
             except NotNow as why:
                 logger().warning("MongoDB is away", reason=str(why), retry_after=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST)
-            except Exception as why:  # noqa: BLE001 - whatever the driver raises for a wrong password or a missing right
-                code = getattr(why, "code", None)
-                raise Unfit(
-                    f"MongoDB answers but refuses the {room.role}'s user ({type(why).__name__}, code {code}): "
-                    f"check PLACET_MONGODB_{room.role.upper()}_URI, and that the user has its role"
-                ) from None
+            except Exception as why:  # noqa: BLE001 - whatever the driver raises for a missing right
+                raise _refused(room.role, f"{type(why).__name__}, code {getattr(why, 'code', None)}") from None
             else:
                 return
 
@@ -341,6 +339,13 @@ class Process:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+
+
+def _refused(role: Role, why: str) -> Unfit:
+    return Unfit(
+        f"MongoDB answers but refuses the {role}'s user ({why}): "
+        f"check PLACET_MONGODB_{role.upper()}_URI, and that the user has its role"
+    )
 
 
 def _spare_the_collector() -> None:

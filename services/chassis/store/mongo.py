@@ -55,6 +55,10 @@ class Untrusted(NotNow):
     """A database answers, but what it shows is not what we trust: TLS fails, and waiting alone does not mend it."""
 
 
+class NoLogin(NotNow):
+    """A database answers, but knows neither our user nor its password. At a start that is a fault of what we were told."""
+
+
 def connect(uri: str) -> Any:
     """A client. It connects on first use, so a database that is down at start ends no process."""
     return AsyncIOMotorClient(
@@ -87,7 +91,7 @@ def not_now() -> Any:
             raise NotNow("the database didn't answer in time") from why
         if isinstance(why, OperationFailure) and why.code in _NO_LOGIN:
             # The password was changed under us: no fault of a message. Whoever changed it starts us again with the new one.
-            raise NotNow("the database refuses our user or its password") from why
+            raise NoLogin("the database refuses our user or its password") from why
         raise
 
 
