@@ -279,6 +279,8 @@ async def test_a_record_that_comes_too_early_is_tried_again_by_itself_and_holds_
     await stage.produce(TOPIC, [record("req_1"), record("req_2")])
     async with listening(waiting):
         await until(lambda: waiting.counted("req_2"))
+        # A moment later than its neighbour: what is set aside is written behind the transaction, before the offset.
+        await until(waiting.set_aside)
         [kept] = await waiting.set_aside()
         assert (kept.kind, kept.state) == (AsideKind.UNWANTED, AsideState.REPLAY)
         await until(lambda: _tried(waiting, 3 if for_ever else 2))
