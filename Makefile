@@ -76,7 +76,7 @@ contracts: $(READY) ## Schemas, catalogue, documents, manifests and alerts fresh
 bench: $(READY) ## Placet beside the bare pipeline, on the same broker and database
 	@$(BIN)/python -m tests.bench
 
-bench-scale: $(READY) ## A million stored requests, and what the house does then (half an hour, 15 GB of disk)
+bench-scale: $(READY) ## A million stored requests, and what the house does then (a quarter of an hour, 10 GB of disk)
 	@$(BIN)/python -m tests.bench --requests 1_000_000
 
 chaos: $(READY) ## 1 000 requests through three brokers and databases while 20 faults strike; the history is judged

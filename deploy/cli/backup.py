@@ -49,10 +49,11 @@ def backup(
     uri, vault = where_from(folder)
     if packages_to and not vault:
         raise fail("set VAULT_URL to the vault that the packages are to be copied from")
-    for kind, place, databases in (("data", to, DATA), ("keys", keys_to, KEYS)):
+    parts: tuple[tuple[Kind, Path | None, tuple[str, ...]], ...] = (("data", to, DATA), ("keys", keys_to, KEYS))
+    for kind, place, databases in parts:
         if place is not None:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
-            made = asyncio.run(take(uri, place, kind, databases))  # type: ignore[arg-type]  # the two literals above
+            made = asyncio.run(take(uri, place, kind, databases))
             said = f"{made.documents} documents, {made.size / 2**20:.1f} MiB, as of {made.taken_at:%Y-%m-%d %H:%M:%S}"
             console.print(f"[green]✓[/] {kind}  {said} UTC  {plain(place)}")
     if packages_to:

@@ -10,7 +10,7 @@ from deploy.cli.access import HOME, Folder
 from deploy.cli.audit.exporting import NotExported
 from deploy.cli.printing import console, fail, plain
 from deploy.cli.tenant_export import LEDGER, MANIFEST, Leaving, fetch_transcripts, prepare
-from deploy.local.house import House
+from deploy.cli.visiting import Person, School, Token, Url, front_door
 from services.chassis import clock
 
 app = typer.Typer(help="A school that leaves: what it takes along.", no_args_is_help=True)
@@ -23,28 +23,17 @@ def tenant() -> None:
 
 @app.command("export")
 def export(
-    school: Annotated[str, typer.Option("--school", help="The school's id, org_….")],
+    school: School,
     to: Annotated[
         Path, typer.Option("--to", help="An empty or new folder: names and marks will lie there in the clear.")
     ],
     folder: Folder = HOME,
-    url: Annotated[
-        str, typer.Option("--url", envvar="PLACET_URL", help="The front door; a local house's own by default.")
-    ] = "",
-    person: Annotated[
-        str, typer.Option("--person", envvar="PLACET_PERSON", help="A registrar of the school, per_….")
-    ] = "",
-    token: Annotated[str, typer.Option("--token", envvar="PLACET_TOKEN", help="Better in the environment.")] = "",
+    url: Url = "",
+    person: Person = "",
+    token: Token = "",
 ) -> None:
     """Write a school's ledger, grants and seals, as `placet audit` proves them, and every sealed transcript (CLR, PDF)."""
-    operator = ""
-    if not url:
-        if not (folder / "house.json").exists():
-            raise fail(f"no house is up in {folder}; start one with `placet up`, or give --url")
-        house = House(folder)
-        url, operator = house.public_url, "" if token else house.operator_token
-    elif not (person and token):
-        raise fail("set PLACET_PERSON and PLACET_TOKEN to a registrar's, as issued on the school's page")
+    url, operator = front_door(folder, url, person, token, refuse=fail)
     at = clock.now()
     try:
         prepare(url, school, to, person=person, token=token, operator=operator, at=at)

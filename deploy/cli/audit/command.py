@@ -11,7 +11,7 @@ from deploy.cli.access import HOME, Folder
 from deploy.cli.audit.exporting import NotExported, export_ledger
 from deploy.cli.audit.proving import Proof, Unreadable, prove
 from deploy.cli.printing import console, errors, listing, pairs, plain
-from deploy.local.house import House
+from deploy.cli.visiting import Person, School, Token, Url, front_door
 from services.chassis import clock
 
 SHOWN = 50
@@ -53,26 +53,15 @@ def prove_folder(
 
 @app.command("export")
 def export(
-    school: Annotated[str, typer.Option("--school", help="The school's id, org_….")],
+    school: School,
     to: Annotated[Path, typer.Option("--to", help="An empty or new folder.")],
     folder: Folder = HOME,
-    url: Annotated[
-        str, typer.Option("--url", envvar="PLACET_URL", help="The front door; a local house's own by default.")
-    ] = "",
-    person: Annotated[
-        str, typer.Option("--person", envvar="PLACET_PERSON", help="A registrar of the school, per_….")
-    ] = "",
-    token: Annotated[str, typer.Option("--token", envvar="PLACET_TOKEN", help="Better in the environment.")] = "",
+    url: Url = "",
+    person: Person = "",
+    token: Token = "",
 ) -> None:
     """Write a school's ledger, seals and public keys into a folder, and prove them there."""
-    operator = ""
-    if not url:
-        if not (folder / "house.json").exists():
-            raise _unreadable(f"no house is up in {folder}; start one with `placet up`, or give --url")
-        house = House(folder)
-        url, operator = house.public_url, "" if token else house.operator_token
-    elif not (person and token):
-        raise _unreadable("set PLACET_PERSON and PLACET_TOKEN to a registrar's, as issued on the school's page")
+    url, operator = front_door(folder, url, person, token, refuse=_unreadable)
     try:
         export_ledger(url, school, to, person=person, token=token, operator=operator, at=clock.now())
     except NotExported as why:

@@ -20,6 +20,7 @@ from contracts.event import Event
 from services.chassis.decision import Decision, Refusal
 from services.chassis.failpoint import failpoint
 from services.chassis.observe import telemetry
+from services.chassis.observe.log import logger
 from services.chassis.store import inbox, outbox
 from services.chassis.store.shelf import Document, Shelf
 
@@ -268,7 +269,7 @@ class Work:
         failpoint("work.committed")
         for job, outcome in zip(jobs, outcomes, strict=True):
             if job.after is not None and not isinstance(outcome, AlreadyDone | Failure):
-                job.after(outcome)
+                _hint(job.after, outcome, job.cause)
         if wrote:
             self.changed.set()
         return outcomes
@@ -325,6 +326,16 @@ class Work:
         ]
         await self.store.transact(lambda unit: unit.write({}, rows, []))
         self.changed.set()
+
+
+def _hint(
+    after: Callable[[Verdict | Sequence[Verdict]], None], verdict: Verdict | Sequence[Verdict], cause: str
+) -> None:
+    """What is committed stays: a hint that fails is told, and must not make anybody decide again."""
+    try:
+        after(verdict)
+    except Exception as bug:  # noqa: BLE001 - whatever it is, the transaction is over
+        logger().error("hint failed", cause=cause, exc_info=bug)
 
 
 def _values(field_value: object) -> tuple[object, ...]:

@@ -126,6 +126,16 @@ async def test_what_was_decided_is_told_after_its_commit_and_only_then(place: Pl
     assert isinstance(outcomes[2], Refusal)
 
 
+async def test_a_hint_that_fails_changes_nothing_and_nobody_decides_again(place: Place) -> None:
+    def fails(_: Any) -> None:
+        raise LookupError
+
+    job = replace(adding("c1", cause="m1"), once=False, after=fails)
+    outcomes = await place.work.carry_out_batch([job, adding("c2", cause="m2")])
+    assert [isinstance(one, Decision) for one in outcomes] == [True, True]
+    assert await place.counter("c1") == Counter("c1", 1, 1)
+
+
 async def test_one_message_may_change_many_aggregates(place: Place) -> None:
     await place.work.carry_out_batch([adding(f"c{n}", cause=f"m{n}") for n in range(3)])
     outcomes = await place.work.carry_out_batch([adding_to_all_of("a", cause="m9")])

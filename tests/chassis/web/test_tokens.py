@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from joserfc import jws
@@ -128,9 +129,9 @@ def confirmed(**change: object) -> StepUpClaims:
     return made.model_copy(update=change)
 
 
-def check(key: OKPKey, token: str | None, caller: Caller, **change: object) -> StepUp | Refusal:
-    asked = {"act": "consent.approve", "on": "req_1", "digest": DIGEST, "now": NOW, **change}
-    return step_up(token, caller=caller, keys=PublicKeys(key).set, **asked)  # type: ignore[arg-type]
+def check(key: OKPKey, token: str | None, caller: Caller, **change: Any) -> StepUp | Refusal:
+    asked: dict[str, Any] = {"act": "consent.approve", "on": "req_1", "digest": DIGEST, "now": NOW, **change}
+    return step_up(token, caller=caller, keys=PublicKeys(key).set, **asked)
 
 
 def test_a_step_up_holds_for_its_person_act_object_and_bytes(key: OKPKey, claims: SessionClaims) -> None:
