@@ -66,8 +66,12 @@ class Offsets:
         await self.flush()
 
     async def _flush_later(self) -> None:
+        """Until nothing is pending: what ends while a commit is under way must not wait for the next record to come."""
         await asyncio.sleep(LATER_SECONDS)
         await self.flush()
+        while self._pending:
+            await asyncio.sleep(LATER_SECONDS)
+            await self.flush()
 
 
 def _tell(why: BaseException, count: int) -> None:

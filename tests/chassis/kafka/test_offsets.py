@@ -41,6 +41,28 @@ async def test_what_ends_close_together_is_committed_together() -> None:
     assert broker.commits == [{FIRST: 5, SECOND: 9}]
 
 
+async def test_what_ends_while_a_commit_is_under_way_is_committed_though_nothing_comes_after_it() -> None:
+    commits: list[Mapping[TopicPartition, int]] = []
+
+    async def slow(behind: Mapping[TopicPartition, int]) -> None:
+        if not commits:
+            offsets.ended({FIRST: 2, SECOND: 1})
+        commits.append(dict(behind))
+
+    offsets = Offsets(slow)
+    offsets.ended({FIRST: 1})
+    await asyncio.sleep(0.1)
+    assert commits == [{FIRST: 1}, {FIRST: 2, SECOND: 1}]
+
+
+async def test_a_commit_that_failed_is_made_again_by_itself() -> None:
+    broker = Broker(KafkaTimeoutError())
+    offsets = Offsets(broker.commit)
+    offsets.ended({FIRST: 3})
+    await asyncio.sleep(0.1)
+    assert broker.commits == [{FIRST: 3}]
+
+
 async def test_closing_commits_at_once() -> None:
     broker = Broker()
     offsets = Offsets(broker.commit)
