@@ -44,7 +44,9 @@ COLLECTIONS = tuple(shelf.collection for shelf in SHELVES)
 
 PAGE = 100
 """Rows of a list at the most. More is asked for by page."""
-NEWEST = (("opened_at", -1),)
+AT_ONCE = 1_000
+"""Requests that one act of a school approves at the most: their ids and digests are 150 kB of JSON."""
+NEWEST, OLDEST = (("opened_at", -1),), (("opened_at", 1),)
 BY_ID = (("_id", 1),)
 """Ids grow with time, so pages don't shift while new ones come."""
 
@@ -91,6 +93,11 @@ class Questions:
     ) -> list[Request]:
         where = {"school_id": school_id} | ({"status": str(status)} if status else {})
         return await self._store.find(REQUESTS, where, sort=NEWEST, limit=PAGE, after=page * PAGE)
+
+    async def waiting_for_school(self, school_id: OrganizationId, *, page: int = 0) -> list[Request]:
+        """What the family has signed and the school has not, oldest first: as many as one act approves."""
+        where = {"school_id": school_id, "status": str(Status.SIGNED)}
+        return await self._store.find(REQUESTS, where, sort=OLDEST, limit=AT_ONCE, after=page * AT_ONCE)
 
     async def organizations(self, ids: Sequence[OrganizationId]) -> dict[OrganizationId, Organization]:
         found = await self._store.find(ORGANIZATIONS, {"_id": {"$in": list(ids)}}, limit=len(ids) or 1)

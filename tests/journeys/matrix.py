@@ -33,6 +33,10 @@ BODIES: dict[str, Any] = {
     },
     "POST /consent/requests/{request_id}/signature": {"package": DIGEST, "notice": DIGEST},
     "POST /consent/requests/{request_id}/school-approval": {"package": DIGEST, "notice": DIGEST},
+    "POST /consent/schools/{school_id}/approvals": {
+        "requests": [{"request_id": "{request_id}", "package": DIGEST}],
+        "notice": DIGEST,
+    },
     "POST /records/schools/{school_id}/transcripts": {"student_id": "{person_id}", "content": {}},
     "POST /records/transcripts/{transcript_id}/seal": {"digest": DIGEST},
     "POST /records/schools/{school_id}/seal": {"transcript_ids": ["{transcript_id}"]},

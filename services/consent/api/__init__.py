@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from contracts.problem import Reason
 from contracts.types import OrganizationId, PersonKind, RequestId
+from services.chassis.decision import Refusal
 from services.chassis.web.auth import Caller, PublicKeys, allowed, anyone, signed_in
 from services.chassis.web.problem import refused
 from services.consent import domain
-from services.consent.api.desk import Desk, NewRequest, Shown
-from services.consent.api.views import NoticeView, RequestView, TranscriptView
+from services.consent.api.desk import Desk, ManyShown, NewRequest, Shown, digest_of_all
+from services.consent.api.views import ApprovalView, NoticeView, RequestView, TranscriptView, WaitingView
 from services.consent.domain import Status
 
 Person = Annotated[Caller, signed_in(people_only=True)]
@@ -27,6 +28,7 @@ def routes(desk: Desk, keys: PublicKeys) -> APIRouter:
     router = APIRouter()
     _reading(router, desk)
     _acting(router, desk)
+    _approving_many(router, desk)
 
     @router.get("/keys", summary="Public keys that grants are verified with", dependencies=[anyone()])
     async def grant_keys() -> Response:
@@ -92,6 +94,27 @@ def _acting(router: APIRouter, desk: Desk) -> None:
     @router.post("/requests/{request_id}/revocation", summary="Take back (step-up needed)")
     async def revoke(request: Request, caller: Person, request_id: RequestId) -> RequestView:
         return RequestView.of(await desk.revoke(request, caller, request_id))
+
+
+def _approving_many(router: APIRouter, desk: Desk) -> None:
+    @router.get(
+        "/schools/{school_id}/approvals", summary="Requests that wait for your school, and the digest over all of them"
+    )
+    async def waiting(caller: Registrar, school_id: OrganizationId, page: Page = 0) -> WaitingView:
+        found = await desk.waiting_at(caller, school_id, page)
+        shown = [(one.request_id, one.package.digest) for one in found if one.package is not None]
+        return WaitingView(requests=tuple(RequestView.of(one) for one in found), digest=digest_of_all(shown))
+
+    @router.post("/schools/{school_id}/approvals", summary="Approve many for the school in one act (step-up needed)")
+    async def approve_many(
+        request: Request, caller: Registrar, school_id: OrganizationId, body: ManyShown
+    ) -> list[ApprovalView]:
+        return [
+            ApprovalView(request_id=one, problem=verdict.reason, detail=verdict.detail)
+            if isinstance(verdict, Refusal)
+            else ApprovalView(request_id=one, status=verdict.state.status)
+            for one, verdict in await desk.approve_many(request, caller, school_id, body)
+        ]
 
 
 def public_keys(keys: PublicKeys) -> Response:

@@ -1,9 +1,11 @@
 """Where a caller's wish becomes a command: who may act in which capacity, with which step-up. API and pages share it."""
 
-from typing import Annotated
+import hashlib
+from collections.abc import Iterable
+from typing import Annotated, Self
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.problem import Reason
 from contracts.types import (
@@ -25,10 +27,10 @@ from services.chassis.web.problem import Refused, refused
 from services.consent import domain
 from services.consent.domain import ApproveForSchool, Open, Opener, Refuse, Revoke, Sign, Student, Transcript
 from services.consent.handlers import Handlers
-from services.consent.store import Questions, may_see
+from services.consent.store import AT_ONCE, Questions, may_see
 
 SIGN, APPROVE, REVOKE = "consent.sign", "consent.approve", "consent.revoke"
-"""Acts that need a step-up, bound to the request and to the digest shown."""
+"""Acts that need a step-up, bound to the request and to the digest shown; of many, to the school and `digest_of_all`."""
 
 
 class _Body(BaseModel):
@@ -51,6 +53,26 @@ class Shown(_Body):
 
     package: Digest
     notice: Digest
+
+
+class Wanted(_Body):
+    """One of many: the request, and the digest of the package that was shown for it."""
+
+    request_id: RequestId = Field(max_length=40)
+    package: Digest
+
+
+class ManyShown(_Body):
+    """Exactly what was shown of many requests, and the notice. The step-up binds all of it."""
+
+    requests: list[Wanted] = Field(min_length=1, max_length=AT_ONCE)
+    notice: Digest
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({one.request_id for one in self.requests}) != len(self.requests):
+            raise ValueError("a request is named more than once")
+        return self
 
 
 class Desk:
@@ -109,6 +131,34 @@ class Desk:
         )
         return _state(await self.handlers.approve_for_school(command, cause=step_up.jti))
 
+    async def waiting_at(self, caller: Caller, school_id: OrganizationId, page: int) -> list[domain.Request]:
+        """What waits for the school, oldest first. A school where the caller is no registrar is none."""
+        _registrar_at(caller, school_id)
+        return await self.questions.waiting_for_school(school_id, page=page)
+
+    async def approve_many(
+        self, request: Request, caller: Caller, school_id: OrganizationId, shown: ManyShown
+    ) -> list[tuple[RequestId, Decision[domain.Request] | Refusal]]:
+        """One step-up for exactly this list, one verdict for each of it. What is not the school's is not there."""
+        _registrar_at(caller, school_id)
+        digest = digest_of_all((one.request_id, one.package) for one in shown.requests)
+        step_up, at = self._step_up(request, caller, APPROVE, school_id, digest), clock.now()
+        commands = [
+            ApproveForSchool(
+                request_id=one.request_id,
+                person_id=PersonId(step_up.person_id),
+                school_id=school_id,
+                shown=one.package,
+                notice=shown.notice,
+                method=step_up.method,
+                grant_id=ids.new("grt"),
+                at=at,
+            )
+            for one in shown.requests
+        ]
+        verdicts = await self.handlers.approve_many(commands, cause=step_up.jti)
+        return [(one.request_id, verdict) for one, verdict in zip(shown.requests, verdicts, strict=True)]
+
     async def refuse(self, caller: Caller, request_id: RequestId) -> domain.Request:
         found = await self.look(caller, request_id)
         school = found.school_id if caller.belongs(PersonKind.REGISTRAR, found.school_id) else None
@@ -159,6 +209,17 @@ def capacity_of(caller: Caller, transcript: Transcript | None, student: Student 
 def _person(caller: Caller) -> PersonId:
     assert caller.person_id is not None, "the route's right is for people only"
     return caller.person_id
+
+
+def digest_of_all(shown: Iterable[tuple[RequestId, str]]) -> str:
+    """What a step-up for approving many binds: SHA-256 over the lines `request_id package_digest`, sorted."""
+    lines = "\n".join(sorted(f"{request_id} {package}" for request_id, package in shown))
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
+def _registrar_at(caller: Caller, school_id: OrganizationId) -> None:
+    if not caller.belongs(PersonKind.REGISTRAR, school_id):
+        raise refused(Reason.NOT_FOUND, "there is no such school")
 
 
 def _own_school(caller: Caller, found: domain.Request) -> OrganizationId:

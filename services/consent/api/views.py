@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel
 
+from contracts.problem import Reason
 from contracts.types import (
     Basis,
     Capacity,
@@ -122,3 +123,19 @@ class NoticeView(BaseModel):
     @classmethod
     def of(cls, notice: Notice) -> Self:
         return cls(notice_id=notice.notice_id, language=notice.language, text=notice.text, digest=notice.digest)
+
+
+class WaitingView(BaseModel):
+    """What waits for a school, and the digest that a step-up for approving all of it binds."""
+
+    requests: tuple[RequestView, ...]
+    digest: str
+
+
+class ApprovalView(BaseModel):
+    """What became of one of many: its status now, or why the school's approval was not taken."""
+
+    request_id: RequestId
+    status: Status | None = None
+    problem: Reason | None = None
+    detail: str | None = None
