@@ -7,6 +7,7 @@ opened and the moment its approval was answered (monotonic clock), and what went
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,10 @@ from typing import Any
 import aiohttp
 import uvloop
 
+from contracts.types import RequestId
 from services.chassis import clock
+from services.consent.api.desk import digest_of_all
+from services.consent.store import AT_ONCE
 from tests.bench.floor import paced
 from tests.bench.passes import Passes
 
@@ -52,15 +56,30 @@ class Families:
         await self._post(f"/consent/requests/{request_id}/signature", body, family["signer_token"], step_up)
         self.approved[request_id] = clock.seconds()
 
+    async def approve_many(self, signed: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """The registrar approves what families have signed, in one call."""
+        config = self.config
+        shown = [(RequestId(request_id), family["package_digest"]) for request_id, family in signed]
+        step_up = self.passes.step_up(config["registrar"], "consent.approve", config["school_id"], digest_of_all(shown))
+        wanted = [{"request_id": one, "package": package} for one, package in shown]
+        path = f"/consent/schools/{config['school_id']}/approvals"
+        body = {"requests": wanted, "notice": config["notice"]}
+        told = await self._post(path, body, config["registrar_token"], step_up)
+        for one in told:
+            if one["status"] == "approved":
+                self.approved[one["request_id"]] = clock.seconds()
+            else:
+                self.failures.append(f"{one['problem']} {one['detail']}"[:200])
+
     async def whole(self) -> None:
         request_id, family = await self.ask()
         await self.sign(request_id, family)
 
-    async def _post(self, path: str, body: dict[str, Any], token: str, step_up: str = "") -> dict[str, Any]:
+    async def _post(self, path: str, body: dict[str, Any], token: str, step_up: str = "") -> Any:
         headers = {"authorization": f"Bearer {token}", "accept": "application/json"}
         headers |= {"x-step-up": step_up} if step_up else {}
         async with self.web.post(self.config["consent"] + path, json=body, headers=headers) as answer:
-            told: dict[str, Any] = await answer.json()
+            told = await answer.json()
             if answer.status >= 400:
                 self.failures.append(f"{answer.status} {told.get('detail', '')}"[:200])
                 answer.raise_for_status()
@@ -68,7 +87,8 @@ class Families:
 
 
 async def run(families: Families, options: dict[str, Any]) -> None:
-    """One of: `rate` and `seconds` (an open loop); `at_once` and `seconds` (as fast as it goes); `cohort` (opened, then signed)."""
+    """One of: `rate` and `seconds` (an open loop); `at_once` and `seconds` (as fast as it goes); `cohort` (opened and
+    signed by the families, then approved by the registrar of their school)."""
     if "rate" in options:
         calls = int(options["rate"] * options["seconds"])
         for failed in await paced(options["rate"], [families.whole] * calls):
@@ -99,9 +119,17 @@ async def run(families: Families, options: dict[str, Any]) -> None:
         opened.append(await families.ask())
 
     await asyncio.gather(*(gated(ask) for _ in range(options["cohort"])))
-    await asyncio.sleep(options["rest"])
-    sys.stdout.write(json.dumps({"signing_from": clock.seconds()}) + "\n")
     await asyncio.gather(*(gated(lambda one=one: families.sign(*one)) for one in opened))
+    families.approved.clear()  # they have signed; it is approved when the school does so too
+    Path(options["signed"]).write_text(json.dumps(opened))
+
+
+async def run_approvals(families: Families, signed: Path) -> None:
+    """The registrar's part of a cohort, a call for each thousand."""
+    opened = json.loads(signed.read_text())
+    sys.stdout.write(json.dumps({"approving_from": clock.seconds()}) + "\n")
+    for since in range(0, len(opened), AT_ONCE):
+        await families.approve_many(opened[since : since + AT_ONCE])
 
 
 async def main(config: dict[str, Any], options: dict[str, Any]) -> None:
@@ -109,7 +137,10 @@ async def main(config: dict[str, Any], options: dict[str, Any]) -> None:
     connector = aiohttp.TCPConnector(limit=200)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as web:
         families = Families(config, web, Passes(Path(config["keys"])))
-        await run(families, options)
+        if "approve" in options:
+            await run_approvals(families, Path(options["approve"]))
+        else:
+            await run(families, options)
     told = {"began": families.began, "approved": families.approved, "failures": families.failures}
     sys.stdout.write(json.dumps(told) + "\n")
 

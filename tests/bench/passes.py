@@ -34,6 +34,10 @@ class Passes:
     def person(self, person_id: str) -> str:
         return self._access(person_id, SubjectKind.PERSON, ())
 
+    def registrar(self, person_id: str, school_id: str) -> str:
+        place = Membership(kind=PersonKind.REGISTRAR, organization_id=OrganizationId(school_id))
+        return self._access(person_id, SubjectKind.PERSON, (place,))
+
     def program(self, client_id: str, organization_id: str) -> str:
         place = Membership(kind=PersonKind.READER, organization_id=OrganizationId(organization_id))
         return self._access(client_id, SubjectKind.CLIENT, (place,))

@@ -26,7 +26,7 @@ from services.chassis import clock
 from tests.bench.machine import Meter
 from tests.bench.passes import Passes
 from tests.bench.reach import BARE_SERVICES, DATABASES, GROUPS, TOPICS, USER, Reach
-from tests.support.house import World, _school, _seal_all, until
+from tests.support.house import POLICIES, World, _school, _seal_all, until
 from tests.support.town import ALDER, archive, town
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +100,18 @@ class Stand:
         """One run of the bare pipeline."""
         [told] = await self.ask("floor", str(self.folder / "reach.json"), json.dumps(options))
         return told
+
+    async def ask_the_school(self, *, approves: bool) -> None:
+        """Set whether the school approves after its families, and wait until consent has heard it."""
+        school_id = self.world.schools[ALDER.key]
+        policy = {**POLICIES[ALDER.key], "school_approves": approves}
+        await _school(self.world, ALDER, ALDER.zone, school_id, policy)
+
+        async def heard() -> bool:
+            known = await self.world.documents["consent"]["organizations"].find_one({"_id": school_id})
+            return known is not None and known["policy"]["school_approves"] is approves
+
+        await until(heard, "consent to hear of the school's policy")
 
     async def families(self, **options: Any) -> Json:
         """The families play; what each process line told, merged."""
@@ -246,7 +258,10 @@ async def _write_families(stand: Stand) -> None:
     headers = {"authorization": f"Bearer {students[0]['student_token']}"}
     async with world.web.get(f"{consent}/consent/notice", headers=headers) as answer:
         notice = (await answer.json())["digest"]
-    told = {"consent": consent, "keys": str(stand.house.folder / "keys"), "notice": notice}
+    told: Json = {"consent": consent, "keys": str(stand.house.folder / "keys"), "notice": notice}
+    registrar, school_id = world.person_id(f"{ALDER.key}-rg-01"), world.schools[ALDER.key]
+    told |= {"school_id": school_id, "registrar": registrar}
+    told |= {"registrar_token": stand.passes.registrar(registrar, school_id)}
     _write(stand.folder / "families.json", {**told, "students": students, "recipients": stand.colleges})
 
 

@@ -129,6 +129,12 @@ async def test_requests_at_a_school_by_status(questions: Questions) -> None:
     assert ids(await questions.requests_at(OTHER_SCHOOL), "request_id") == ["req_elsewhere"]
 
 
+async def test_what_waits_for_a_school_is_what_the_family_has_signed(questions: Questions) -> None:
+    assert ids(await questions.waiting_for_school(SCHOOL), "request_id") == ["req_signed"]
+    assert await questions.waiting_for_school(SCHOOL, page=1) == []
+    assert await questions.waiting_for_school(OTHER_SCHOOL) == []
+
+
 async def test_a_guardians_wards_are_those_whose_rights_the_guardian_holds(questions: Questions) -> None:
     assert sorted(ids(await questions.wards_of(GUARDIAN), "person_id")) == ["per_b", STUDENT]
     assert ids(await questions.wards_of(OTHER_GUARDIAN), "person_id") == ["per_b"]
@@ -171,6 +177,8 @@ async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: Mon
         questions.requests_of([STUDENT, STRANGER]),
         questions.requests_at(SCHOOL),
         questions.requests_at(SCHOOL, Status.OPEN, page=3),
+        questions.waiting_for_school(SCHOOL),
+        questions.waiting_for_school(SCHOOL, page=3),
         questions.organizations([SCHOOL, COLLEGE]),
         questions.recipients((OrganizationKind.COLLEGE, OrganizationKind.EMPLOYER)),
         questions.expiring(AT, 200),

@@ -128,6 +128,37 @@ async def test_where_the_school_approves_too_the_registrar_comes_after_the_famil
     await world.until_stage(family, request["request_id"], "acknowledged")
 
 
+async def test_a_registrar_approves_many_in_one_act_and_each_of_them_reaches_its_recipient(
+    world: World, college: Receiver, scholarship: Receiver
+) -> None:
+    family, registrar = await world.family(BIRCH), await world.registrar(BIRCH)
+    first, second = await world.ask(family, college), await world.ask(family, scholarship, purpose="scholarship")
+    for one in (first, second):
+        assert (await acts.sign(family.signer, one["request_id"]))["status"] == "signed"
+    path = f"/consent/schools/{first['school_id']}/approvals"
+    waiting = (await registrar.get(path))["requests"]
+    shown = {one["request_id"]: one["package_digest"] for one in waiting}
+    assert {first["request_id"], second["request_id"]} <= shown.keys()
+    elsewhere = await world.ask(await world.any_family(), college)
+    wanted = {one["request_id"]: shown[one["request_id"]] for one in (first, second)}
+    wanted |= {elsewhere["request_id"]: shown[first["request_id"]]}
+    lines = "\n".join(sorted(f"{request_id} {package}" for request_id, package in wanted.items()))
+    step_up = await registrar.step_up("consent.approve", first["school_id"], digest_of(lines.encode()))
+    body = {
+        "requests": [{"request_id": request_id, "package": package} for request_id, package in wanted.items()],
+        "notice": (await registrar.get("/consent/notice"))["digest"],
+    }
+    told = await registrar.post(path, body, step_up=step_up)
+    again = await registrar.post(path, body, step_up=step_up)
+    assert [one["status"] or one["problem"] for one in told] == ["approved", "approved", "not-found"]
+    assert again == told
+    for one, recipient in ((first, college), (second, scholarship)):
+        end = await world.until_stage(family, one["request_id"], "acknowledged")
+        assert [line["what"] for line in end["story"]].count("approved by the school") == 1
+        delivery = await recipient.delivery_of(one["request_id"])
+        assert delivery is not None and delivery["matches"] is True
+
+
 async def test_two_recipients_of_one_version_and_selection_get_the_same_bytes(
     world: World, college: Receiver, scholarship: Receiver
 ) -> None:

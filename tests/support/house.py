@@ -229,7 +229,9 @@ async def _furnish(
     return world
 
 
-async def _school(world: World, campus: Campus, zone: str, organization_id: str | None = None) -> str:
+async def _school(
+    world: World, campus: Campus, zone: str, organization_id: str | None = None, policy: Json = None
+) -> str:
     made = await world.operator.post(
         "/identity/organizations",
         {
@@ -237,7 +239,7 @@ async def _school(world: World, campus: Campus, zone: str, organization_id: str 
             "name": campus.name,
             "timezone": zone,
             "standing": "verified",
-            "policy": POLICIES[campus.key],
+            "policy": policy or POLICIES[campus.key],
             "roster_source": f"source-{campus.key}",
             "sourced_id": campus.sourced_id,
             **({"organization_id": organization_id} if organization_id else {}),
