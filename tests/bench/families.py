@@ -121,12 +121,12 @@ async def run(families: Families, options: dict[str, Any]) -> None:
     await asyncio.gather(*(gated(ask) for _ in range(options["cohort"])))
     await asyncio.gather(*(gated(lambda one=one: families.sign(*one)) for one in opened))
     families.approved.clear()  # they have signed; it is approved when the school does so too
-    Path(options["signed"]).write_text(json.dumps(opened))
+    await asyncio.to_thread(Path(options["signed"]).write_text, json.dumps(opened))
 
 
 async def run_approvals(families: Families, signed: Path) -> None:
     """The registrar's part of a cohort, a call for each thousand."""
-    opened = json.loads(signed.read_text())
+    opened = json.loads(await asyncio.to_thread(signed.read_text))
     sys.stdout.write(json.dumps({"approving_from": clock.seconds()}) + "\n")
     for since in range(0, len(opened), AT_ONCE):
         await families.approve_many(opened[since : since + AT_ONCE])
