@@ -50,6 +50,8 @@ ROUTES = {
     ("GET", "/consent/notice"): "signed in",
     ("GET", "/consent/requests"): "signed in",
     ("GET", f"/consent/schools/{SCHOOL}/requests"): "registrar",
+    ("GET", f"/consent/schools/{SCHOOL}/approvals"): "registrar",
+    ("POST", f"/consent/schools/{SCHOOL}/approvals"): "registrar",
     ("GET", f"/consent/requests/{REQUEST}"): "signed in",
     ("POST", "/consent/requests"): "signed in",
     ("POST", f"/consent/requests/{REQUEST}/signature"): "signed in",
@@ -60,6 +62,7 @@ ROUTES = {
 PAGES = ("/consent/view", "/consent/ask", "/consent/pick")
 PEOPLE = [STUDENT, GUARDIAN, OTHER_GUARDIAN, STRANGER, REGISTRAR, OTHER_REGISTRAR, EDUCATOR, READER, PROGRAM]
 BODIES: dict[str, Any] = {"requests": NEW, "signature": SHOWN, "school-approval": SHOWN}
+BODIES["approvals"] = {"requests": [{"request_id": REQUEST, "package": PACKAGE_DIGEST}], "notice": NOTICE}
 
 # Who gets in, for a request that is open. Everybody and everything not named here gets a 401, 403 or 404.
 MAY: dict[tuple[str, str], dict[str, int]] = {
@@ -68,6 +71,8 @@ MAY: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/consent/notice"): dict.fromkeys([*PEOPLE[:-1]], 200),
     ("GET", "/consent/requests"): dict.fromkeys([*PEOPLE[:-1]], 200),
     ("GET", f"/consent/schools/{SCHOOL}/requests"): {REGISTRAR: 200, PROGRAM: 200},
+    ("GET", f"/consent/schools/{SCHOOL}/approvals"): {REGISTRAR: 200, PROGRAM: 200},
+    ("POST", f"/consent/schools/{SCHOOL}/approvals"): {REGISTRAR: 401, PROGRAM: 401},
     ("GET", f"/consent/requests/{REQUEST}"): dict.fromkeys([STUDENT, GUARDIAN, REGISTRAR], 200),
     ("POST", "/consent/requests"): dict.fromkeys([STUDENT, GUARDIAN, REGISTRAR], 201),
     # Without a step-up nobody signs. It is asked for before anything is said about the request.
@@ -267,6 +272,6 @@ async def test_a_view_of_a_request_that_waits_for_its_package_says_so() -> None:
 def test_the_document_of_the_api_names_a_right_for_every_operation() -> None:
     document = http.openapi(a_house().app)
     operations = [operation for path in document["paths"].values() for operation in path.values()]
-    assert len(operations) == 11
+    assert len(operations) == 13
     assert all(operation["summary"] and operation["x-right"] for operation in operations)
     assert [one["operationId"] for one in operations if one["x-right"] == "anyone"] == ["grant_keys_consent_keys_get"]
