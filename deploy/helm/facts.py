@@ -38,6 +38,7 @@ _DAY_MS = 86_400_000
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "PLACET_LOG_LEVEL": ("api", "worker", "relay"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("api", "worker", "relay"),
+    "OTEL_TRACES_SAMPLER_ARG": ("api", "worker", "relay"),
     "PLACET_KAFKA_CAFILE": ("worker", "relay"),
     "PLACET_KMS_PROVIDERS": ("keys",),
     "PLACET_KMS_MASTER_KEY": ("keys",),

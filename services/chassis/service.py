@@ -138,6 +138,7 @@ class Process:
             self.role,
             traces_file=self.settings.traces_file,
             otlp_endpoint=self.settings.otlp_endpoint,
+            share=self.settings.traces_share,
         )
         self._listen_to_signals()
         try:

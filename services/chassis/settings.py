@@ -73,6 +73,8 @@ class Settings(BaseSettings):
     clock_file: Path | None = Field(None, validation_alias="PLACET_CLOCK_FILE")
     """Makes the clock wrong, in local mode only (`services.chassis.clock` reads it itself)."""
     otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    traces_share: float = Field(1.0, ge=0, le=1, validation_alias="OTEL_TRACES_SAMPLER_ARG")
+    """Which part of the traces is kept, whole or not at all: where one begins it is drawn, and every hop follows."""
 
     kafka_bootstrap: str = Field("", validation_alias="KAFKA_BOOTSTRAP_SERVERS")
     kafka_security: Literal["SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"] = Field(

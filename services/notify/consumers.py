@@ -7,6 +7,7 @@ names are not known yet when it is due waits for them.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from contracts.consent.v1 import (
@@ -36,6 +37,7 @@ LINGER = 0.25
 hears = Hearing(linger=LINGER)
 
 
+@lru_cache(maxsize=4_096)  # asked for each message when it is read for, looked up and decided
 def message_id_for(event_id: str, person_id: PersonId, template: Template) -> MessageId:
     """One event, one person, one template: one message, however often the event is heard."""
     return MessageId(ids.derived("msg", event_id, person_id, template))

@@ -49,6 +49,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[...
         "PLACET_TRACES_FILE",
         "PLACET_CLOCK_FILE",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_TRACES_SAMPLER_ARG",
     )
     for name in unset:
         monkeypatch.delenv(name, raising=False)

@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry
 from prometheus_client import Metric as PrometheusFamily
@@ -126,8 +127,13 @@ def gauge(name: str, description: str, labels: Sequence[str] = ()) -> Metric:
     return _declare(Metric(name, description, "gauge", frozenset(labels)))
 
 
-def configure(service: str, role: str, *, traces_file: Path | None = None, otlp_endpoint: str | None = None) -> None:
-    """Starts exporting: spans to a file of JSON lines and/or to an OTLP endpoint over HTTP, metrics to `exposition`."""
+def configure(
+    service: str, role: str, *, traces_file: Path | None = None, otlp_endpoint: str | None = None, share: float = 1.0
+) -> None:
+    """Starts exporting: spans to a file of JSON lines and/or to an OTLP endpoint over HTTP, metrics to `exposition`.
+
+    Of the traces that begin here a `share` between 0 and 1 is kept; one that began elsewhere is kept if it is kept there.
+    """
     shutdown()
     resource = Resource.create({"service.name": f"placet-{service}", "service": service, "role": role})
     # The metrics' registry would keep numbers of an earlier configuration: a fresh one each time.
@@ -142,7 +148,7 @@ def configure(service: str, role: str, *, traces_file: Path | None = None, otlp_
     _set.meter = _set.meters.get_meter("placet")
     for metric in DECLARED.values():
         metric.bind(_set.meter)
-    _set.traces = TracerProvider(resource=resource, shutdown_on_exit=False)
+    _set.traces = TracerProvider(resource=resource, sampler=ParentBasedTraceIdRatio(share), shutdown_on_exit=False)
     if traces_file is not None:
         _set.traces.add_span_processor(BatchSpanProcessor(FileSpans(traces_file), schedule_delay_millis=500))
     if otlp_endpoint is not None:

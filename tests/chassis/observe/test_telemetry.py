@@ -45,6 +45,19 @@ def test_a_batch_links_to_the_traces_it_is_part_of(traces: Path) -> None:
     assert spans(traces)["batch"]["links"] == [PARENT[3:35]]
 
 
+def test_a_trace_that_is_not_kept_goes_on_unkept_and_one_that_is_stays_whole(tmp_path: Path) -> None:
+    telemetry.configure("toy", "worker", traces_file=tmp_path / "traces.jsonl", share=0.0)
+    with telemetry.span("ours"):
+        carried = telemetry.traceparent()
+    with telemetry.span("theirs", trace=PARENT):
+        pass
+    with telemetry.span("after", trace=carried):
+        pass
+    assert carried is not None
+    assert not int(carried[-2:], 16) & 1
+    assert set(spans(tmp_path / "traces.jsonl")) == {"theirs"}
+
+
 @pytest.mark.parametrize("rubbish", ["", "00", "00-xyz-1-01", "00-" + "0" * 32 + "-" + "0" * 16 + "-01", "é"])
 def test_a_malformed_traceparent_starts_a_trace_of_its_own(traces: Path, rubbish: str) -> None:
     with telemetry.span("alone", trace=rubbish):

@@ -61,6 +61,8 @@ priorityClassName: {{ . }}
 {{- $text = $values.logLevel -}}
 {{- else if eq .name "OTEL_EXPORTER_OTLP_ENDPOINT" -}}
 {{- $text = $values.otlp.endpoint -}}
+{{- else if eq .name "OTEL_TRACES_SAMPLER_ARG" -}}
+{{- if $values.otlp.endpoint -}}{{- $text = toString $values.otlp.share -}}{{- end -}}
 {{- else if eq .name "PLACET_KMS_PROVIDERS" -}}
 {{- if $values.kms.enabled -}}{{- $secret = dict "name" (include "placet.secret" (dict "root" .root "of" "kms")) "key" "providers" -}}{{- end -}}
 {{- else if eq .name "PLACET_KMS_MASTER_KEY" -}}
