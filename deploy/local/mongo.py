@@ -287,6 +287,8 @@ async def _is_primary(client: AsyncMongoClient[dict[str, Any]]) -> bool:
         return False
 
 
+TRANSACTION_SECONDS = 10
+"""As long as one of ours may take at the most."""
 _OPTIONS = (
     "--bind_ip",
     "127.0.0.1",
@@ -307,4 +309,7 @@ _OPTIONS = (
     # Otherwise it writes its own measurements into the data folder all day.
     "--setParameter",
     "diagnosticDataCollectionEnabled=false",
+    # What a process that dies had written and not committed is in everybody's way for so long: a minute, unless told.
+    "--setParameter",
+    f"transactionLifetimeLimitSeconds={TRANSACTION_SECONDS}",
 )

@@ -5,6 +5,8 @@ out already bound to the session, so a write outside the transaction can't be wr
 can't answer now" surfaces as `NotNow`.
 """
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC
@@ -26,6 +28,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from services.chassis import clock
 from services.chassis.observe import telemetry
 from services.chassis.store.shelf import INBOX, MECHANISM, OUTBOX, Collection, Document, Index, Shelf
 from services.chassis.store.work import NotNow, Unit
@@ -40,6 +43,8 @@ UNTRUSTED = "certificate verify failed"
 POOL = 16
 """Connections a process holds at the most: two cores can't use more (measured)."""
 _TRIES = 5
+SHORTEST, LONGEST = 0.005, 0.5
+"""Seconds between two runs of one transaction that met another's write; half as long again each time."""
 _DUPLICATE = 11_000
 _NO_LOGIN = (11, 18)
 """MongoDB's UserNotFound and AuthenticationFailed."""
@@ -111,7 +116,10 @@ class MongoStore:
         return found
 
     async def transact(self, body: Callable[[Unit], Awaitable[T]]) -> T:
+        patience = _Patience()
+
         async def bound(session: Any) -> T:
+            await patience.before_a_run()
             return await body(_MongoUnit(self.handle, session))
 
         for left in reversed(range(_TRIES)):
@@ -167,6 +175,26 @@ class MongoStore:
     def collection(self, collection: Collection) -> Any:
         """The driver's own handle, for the mechanism's collections (relay, set-asides) that live outside of jobs."""
         return self.handle(collection.name)
+
+
+class _Patience:
+    """What stands between the runs of one transaction.
+
+    The driver runs it again at once whenever it meets what another has written and not committed. A process that dies
+    leaves such writes behind until the server gives its transaction up: that is waited for, not asked for in a circle.
+    """
+
+    def __init__(self) -> None:
+        self._pause = 0.0
+        self._until = clock.seconds() + TIMEOUT_MS / 1_000
+
+    async def before_a_run(self) -> None:
+        """At once the first time. Raises `NotNow` when all the runs together have taken what they may."""
+        if self._pause:
+            if clock.seconds() + self._pause > self._until:
+                raise NotNow("another transaction holds what this one writes")
+            await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))  # noqa: S311 - so that two don't go in step
+        self._pause = min(self._pause * 1.5 or SHORTEST, LONGEST)
 
 
 class _MongoUnit:

@@ -10,9 +10,10 @@ import pytest
 
 from deploy.local.mongo import Mongo
 from services.chassis.decision import Decision, Refusal
+from services.chassis.store import mongo as mongo_module
 from services.chassis.store.shelf import INBOX, OUTBOX
-from services.chassis.store.work import AlreadyDone, Failure, Job, Known, Many, One, Work
-from tests.chassis.store.toy import AT, COUNTERS, SHELVES, STEPS, Counter, adding, adding_to_all_of
+from services.chassis.store.work import AlreadyDone, Failure, Job, Known, Many, NotNow, One, Work
+from tests.chassis.store.toy import AT, COUNTERS, SHELVES, STEPS, Counter, add, adding, adding_to_all_of
 from tests.support.memory import MemoryStore
 from tests.support.mongo import a_database
 
@@ -164,6 +165,32 @@ async def test_two_writers_of_one_new_aggregate_both_count(place: Place) -> None
         *(work.carry_out(adding("c1", cause=f"{n}")) for n, work in enumerate([place.work, other] * 4))
     )
     assert await place.counter("c1") == Counter("c1", 8, 8)
+
+
+async def test_what_a_dead_process_wrote_is_waited_for_and_not_asked_for_in_a_circle(
+    mongo_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo_module, "TIMEOUT_MS", 1_000)
+    await mongo_place.work.carry_out(adding("c1", cause="m1"))
+    runs = 0
+
+    def counted(known: Known) -> Refusal | Decision[Counter]:
+        nonlocal runs
+        runs += 1
+        return add(known.one(COUNTERS, "c1"), "c1", 1)
+
+    job = Job(cause="m2", at=AT, reads=lambda _: [One(COUNTERS, "c1")], decide=counted)
+    async with await mongo_place.store.client.start_session() as dead:
+        dead.start_transaction()
+        await mongo_place.store.db[COUNTERS.collection.name].update_one(
+            {"_id": "c1"}, {"$inc": {"value": 1}}, session=dead
+        )
+        with pytest.raises(NotNow, match="another transaction holds"):
+            await mongo_place.work.carry_out(job)
+        assert 5 < runs < 25
+        await dead.abort_transaction()
+    assert isinstance(await mongo_place.work.carry_out(job), Decision)
+    assert await mongo_place.counter("c1") == Counter("c1", 2, 2)
 
 
 async def test_a_job_may_follow_an_id_that_it_has_just_learned(place: Place) -> None:
