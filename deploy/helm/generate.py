@@ -2,7 +2,7 @@
 
 `python -m deploy.helm.generate` writes; with `--check` it writes nothing and fails when something is not fresh. Made are:
 what the chart's templates read (`placet/files/house.yaml`), MongoDB's roles as data and as a script, Kafka's topics and
-access lists as a script, the table of values in deploy/README.md, and the manifests of the three profiles.
+access lists as a script, the tables of sizes and values in deploy/README.md, and the manifests of the three profiles.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from deploy.helm import sizing
 from deploy.helm.facts import house, roles, topics, users
 from deploy.helm.tools import NotFetched, helm
 from deploy.helm.values import table
@@ -30,7 +31,7 @@ PROFILES = {
     "standard": ("house", "strimzi", "mongodb-community"),
     "high-availability": ("house", "strimzi", "percona", "operators"),
 }
-_BEGIN, _END = "<!-- values: made by `python -m deploy.helm.generate` -->\n", "<!-- end of values -->\n"
+_MARKS = "<!-- {0}: made by `python -m deploy.helm.generate` -->\n", "<!-- end of {0} -->\n"
 _MADE = "Made by `python -m deploy.helm.generate` from contracts/topics.py, deploy/local/principals.py and the services' settings."
 
 
@@ -95,11 +96,15 @@ def kafka_script() -> str:
 
 
 def readme() -> str:
-    """deploy/README.md with today's table of values between its marks."""
+    """deploy/README.md with today's tables of sizes and of values between their marks."""
     text = README.read_text()
-    before, _, rest = text.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    return before + _BEGIN + table((CHART / "values.yaml").read_text()) + _END + after
+    tables = {"sizes": sizing.table(sizing.RESULTS.read_text()), "values": table((CHART / "values.yaml").read_text())}
+    for name, made_now in tables.items():
+        begin, end = (mark.format(name) for mark in _MARKS)
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = before + begin + made_now + end + after
+    return text
 
 
 def documents(text: str) -> list[dict[str, Any]]:
