@@ -1,12 +1,13 @@
 """Web pages: the same desk as the API, rendered for people. What would go, byte for byte; approve, refuse, take back."""
 
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Form, Query, Request
-from pydantic import Field
+from pydantic import Field, ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from contracts.problem import Reason
@@ -17,7 +18,18 @@ from services.chassis.web.auth import Caller, allowed, signed_in
 from services.chassis.web.pages import language, render
 from services.chassis.web.problem import Refused, refused
 from services.consent import domain
-from services.consent.api.desk import APPROVE, REVOKE, SIGN, Desk, NewRequest, Shown, capacity_of
+from services.consent.api.desk import (
+    APPROVE,
+    REVOKE,
+    SIGN,
+    Desk,
+    ManyShown,
+    NewRequest,
+    Shown,
+    Wanted,
+    capacity_of,
+    digest_of_all,
+)
 from services.consent.domain import PURPOSES, Organization, Status, Student
 from services.consent.store import PAGE
 
@@ -28,6 +40,8 @@ Page = Annotated[int, Query(ge=0, le=10_000)]
 FormId = Annotated[str, Form(max_length=40)]
 FormDigest = Annotated[str, Form(pattern=DIGEST_PATTERN)]
 FormCommand = Annotated[str, Form(pattern=r"^cmd_[0-9a-z]{26}$")]
+FormLines = Annotated[str, Form(max_length=200_000)]
+"""`request_id package_digest`, a line each: what the page showed of many."""
 FormParts = Annotated[list[Annotated[str, Field(max_length=100)]], Form(max_length=300)]
 
 ACTS = {"sign": SIGN, "approve": APPROVE, "revoke": REVOKE}
@@ -85,6 +99,7 @@ class Front:
             others=[one for one in requests if one not in waiting],
             transcripts=[one for one in transcripts if not one.withdrawn],
             schools=schools,
+            many=sorted({one.school_id for rows in signed for one in rows}),
             names=await self.names(students + [one.student_id for one in transcripts]),
             organizations=await self.organizations(requests),
             tones=TONES,
@@ -163,6 +178,57 @@ class Front:
             "steps": {verb: step_up_at(found, act) for verb, act in ACTS.items()},
         }
 
+    async def many(
+        self, request: Request, caller: Caller, school_id: OrganizationId, *, confirm: bool = False
+    ) -> Response:
+        """All that waits for the school; behind the step-up with the notice and the one button that means it."""
+        waiting = await self.desk.waiting_at(caller, school_id, 0)
+        shown = [one for one in waiting if one.package is not None]
+        return render(
+            request,
+            "many.html",
+            school_id=school_id,
+            waiting=shown,
+            names=await self.names([one.student_id for one in shown]),
+            organizations=await self.organizations(shown),
+            recipients=Counter(one.recipient_id for one in shown).most_common(),
+            lines="\n".join(f"{one.request_id} {one.package.digest}" for one in shown if one.package),
+            notice_text=domain.notice_in(language(request)) if confirm else None,
+            step=many_step_up_at(school_id, shown),
+            tones=TONES,
+        )
+
+    async def approve_many(
+        self, request: Request, caller: Caller, school_id: OrganizationId, lines: str, notice: str
+    ) -> Response:
+        """What became of each. Without a step-up for just these, the way leads there and back."""
+        try:
+            pairs = [line.split() for line in lines.splitlines()]
+            wanted = [Wanted(request_id=RequestId(one), package=digest) for one, digest in pairs]
+            shown = ManyShown(requests=wanted, notice=notice)
+        except (ValidationError, ValueError):
+            raise refused(
+                Reason.INVALID, "the form does not say which requests were shown; open the page again"
+            ) from None
+        try:
+            verdicts = await self.desk.approve_many(request, caller, school_id, shown)
+        except Refused as no:
+            if no.refusal.reason is not Reason.STEP_UP:
+                raise
+            waiting = await self.desk.waiting_at(caller, school_id, 0)
+            return RedirectResponse(many_step_up_at(school_id, waiting), status_code=303)
+        found = await self.desk.questions.requests([one for one, _ in verdicts])
+        mine = {one: request for one, request in found.items() if request.school_id == school_id}
+        return render(
+            request,
+            "approved.html",
+            rows=[(mine[one], verdict) for one, verdict in verdicts if one in mine],
+            lost=len(verdicts) - len(mine),
+            names=await self.names([one.student_id for one in mine.values()]),
+            organizations=await self.organizations([*mine.values()]),
+            tones=TONES,
+        )
+
     async def act(self, deed: Coroutine[Any, Any, object], caller: Caller, request_id: RequestId, act: str) -> Response:
         """Carry out a deed that needs a step-up. Where it is missing or too old, the way leads there and back."""
         try:
@@ -207,12 +273,20 @@ def step_up_at(request: domain.Request, act: str) -> str:
     return f"/identity/step-up?{urlencode(words)}"
 
 
+def many_step_up_at(school_id: OrganizationId, waiting: Sequence[domain.Request]) -> str:
+    """The address of identity's step-up page for approving exactly these."""
+    digest = digest_of_all((one.request_id, one.package.digest) for one in waiting if one.package is not None)
+    words = {"act": APPROVE, "on": school_id, "digest": digest, "next": f"/consent/at/{school_id}/approve"}
+    return f"/identity/step-up?{urlencode(words)}"
+
+
 def routes(desk: Desk, keys: PersonKeys) -> APIRouter:
     """The pages of consent."""
     router = APIRouter(include_in_schema=False)
     front = Front(desk, keys)
     _reading(router, front)
     _acting(router, front)
+    _approving_many(router, front)
     return router
 
 
@@ -289,6 +363,22 @@ def _acting(router: APIRouter, front: Front) -> None:
     @router.post("/view/{request_id}/revoke")
     async def revoke(request: Request, caller: Person, request_id: RequestId) -> Response:
         return await front.act(desk.revoke(request, caller, request_id), caller, request_id, REVOKE)
+
+
+def _approving_many(router: APIRouter, front: Front) -> None:
+    @router.get("/at/{school_id}")
+    async def waiting(request: Request, caller: Registrar, school_id: OrganizationId) -> Response:
+        return await front.many(request, caller, school_id)
+
+    @router.get("/at/{school_id}/approve")
+    async def confirm(request: Request, caller: Registrar, school_id: OrganizationId) -> Response:
+        return await front.many(request, caller, school_id, confirm=True)
+
+    @router.post("/at/{school_id}/approve")
+    async def approve(
+        request: Request, caller: Registrar, school_id: OrganizationId, requests: FormLines, notice: FormDigest
+    ) -> Response:
+        return await front.approve_many(request, caller, school_id, requests, notice)
 
 
 def _to(request_id: RequestId) -> Response:

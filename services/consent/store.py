@@ -84,6 +84,11 @@ class Questions:
         """By its id alone: the caller decides whether the asker may see it (`may_see`)."""
         return next(iter(await self._store.find(REQUESTS, {"_id": request_id}, limit=1)), None)
 
+    async def requests(self, ids: Sequence[RequestId]) -> dict[RequestId, Request]:
+        """By their ids alone: the caller decides which of them the asker may see."""
+        found = await self._store.find(REQUESTS, {"_id": {"$in": list(ids)}}, limit=len(ids) or 1)
+        return {one.request_id: one for one in found}
+
     async def requests_of(self, student_ids: Sequence[PersonId], *, page: int = 0) -> list[Request]:
         where = {"student_id": {"$in": list(student_ids)}}
         return await self._store.find(REQUESTS, where, sort=NEWEST, limit=PAGE, after=page * PAGE)

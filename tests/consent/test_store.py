@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.types import OrganizationKind, Selection, Standing
+from contracts.types import OrganizationKind, RequestId, Selection, Standing
 from deploy.local.mongo import Mongo
 from services.chassis.store.mongo import MongoStore
 from services.chassis.store.work import Store
@@ -174,6 +174,7 @@ async def test_no_question_reads_a_whole_collection_or_sorts_in_memory(real: Mon
         questions.transcripts_at(SCHOOL, page=3),
         questions.transcript(TRANSCRIPT),
         questions.request(REQUEST),
+        questions.requests([REQUEST, RequestId("req_signed")]),
         questions.requests_of([STUDENT, STRANGER]),
         questions.requests_at(SCHOOL),
         questions.requests_at(SCHOOL, Status.OPEN, page=3),
