@@ -59,7 +59,7 @@ ROUTES = {
     ("POST", f"/consent/requests/{REQUEST}/refusal"): "signed in",
     ("POST", f"/consent/requests/{REQUEST}/revocation"): "signed in",
 }
-PAGES = ("/consent/view", "/consent/ask", "/consent/pick")
+PAGES = ("/consent/view", "/consent/ask", "/consent/pick", "/consent/at")
 PEOPLE = [STUDENT, GUARDIAN, OTHER_GUARDIAN, STRANGER, REGISTRAR, OTHER_REGISTRAR, EDUCATOR, READER, PROGRAM]
 BODIES: dict[str, Any] = {"requests": NEW, "signature": SHOWN, "school-approval": SHOWN}
 BODIES["approvals"] = {"requests": [{"request_id": REQUEST, "package": PACKAGE_DIGEST}], "notice": NOTICE}

@@ -218,6 +218,8 @@ async def test_p11_no_page_asks_anything_elsewhere_and_each_fits_a_phone(
                 "record": f"/records/view/{transcript}",
                 "requests": "/consent/",
                 "pick": f"/consent/pick?school_id={school}",
+                "waiting": f"/consent/at/{school}",
+                "approve-all": f"/consent/at/{school}/approve",
                 "disclosures": "/delivery/",
                 "messages": "/notify/office",
             },
