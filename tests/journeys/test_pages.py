@@ -163,6 +163,32 @@ async def test_a_first_approval_leads_through_setting_up_an_authenticator(
     assert reader.complaints == []
 
 
+async def test_a_registrar_approves_for_a_whole_class_with_one_step_up(
+    world: World, college: Receiver, browser: Browser
+) -> None:
+    family, registrar = await world.family(BIRCH), await world.registrar(BIRCH)
+    asked_for = [await world.ask(family, college, purpose="admission") for _ in range(2)]
+    for one in asked_for:
+        assert (await acts.sign(family.signer, one["request_id"]))["status"] == "signed"
+    reader = await signed_in(browser, world, registrar)
+    page = reader.page
+    await reader.open("/consent/")
+    await page.click("a[href^='/consent/at/']")
+    await reader.picture("class-1-waiting")
+    await page.click("main .actions a.button >> nth=0")
+    await page.wait_for_url("**/identity/step-up?**")
+    await page.fill("input[name=code]", await registrar._code())
+    await page.click("main button[type=submit]")
+    await page.wait_for_url("**/approve")
+    await reader.picture("class-2-confirm")
+    await page.click("main form button[type=submit]")
+    await page.wait_for_selector("main td .badge, main [role=row] .badge")
+    await reader.picture("class-3-approved")
+    for one in asked_for:
+        await world.until_stage(family, one["request_id"], "acknowledged")
+    assert reader.complaints == []
+
+
 async def test_p27_the_cookies_are_the_two_that_are_listed(world: World, college: Receiver, browser: Browser) -> None:
     family, request_id = await asked(world, college)
     await family.signer.enrol()
