@@ -35,6 +35,7 @@ from services.chassis.store.mongo import UNTRUSTED
 from services.chassis.store.shelf import ASIDE, OUTBOX
 
 _PATIENCE = 5.0
+_TAKEN_WITHIN = 4.0
 # Consumers commit at every poll batch, and wait half a second at the most for one.
 _LOOK_AGAIN_AFTER, _LOOKS = 0.5, 6
 # MongoDB's error codes.
@@ -169,7 +170,8 @@ async def look_at_replica(access: Access, root_uri: str | None) -> Replica:
         answered = clock.now()
         await client[SERVICES[0]][OUTBOX.name].find_one({"_id": "doctor"})
         skew = abs((hello["localTime"].replace(tzinfo=UTC) - asked - (answered - asked) / 2).total_seconds())
-        desks = {service: await _desk(client[service]) for service in SERVICES}
+        looked = await asyncio.gather(*(_desk(client[service]) for service in SERVICES))
+        desks = dict(zip(SERVICES, looked, strict=True))
     except OperationFailure as why:
         if why.code in {_NOT_AUTHORIZED, _NO_LOGIN}:
             return Replica(
@@ -202,14 +204,24 @@ async def _desk(database: Any) -> Desk | str:
     try:
         outbox, aside = database[OUTBOX.name], database[ASIDE.name]
         oldest = await outbox.find_one({"sent": False, "barrier": False}, sort=[("order", 1)])
-        lease = await outbox.find_one({"_id": "lease"})
         return Desk(
             oldest_unsent=oldest["at"] if oldest else None,
             set_aside=await aside.count_documents({"state": {"$ne": AsideState.DONE}}),
-            lease_until=lease["until"] if lease and lease.get("token") else None,
+            lease_until=await _lease_until(outbox),
         )
     except OperationFailure as why:
         return f"the operator may not look into its database ({why.code}); `placet up` makes the house's users again"
+
+
+async def _lease_until(outbox: Any) -> datetime | None:
+    """Until when a relay leads. A free lease is looked at again: one that has just started takes it within a second or two."""
+    until = clock.seconds() + _TAKEN_WITHIN
+    while True:
+        lease = await outbox.find_one({"_id": "lease"})
+        held: datetime | None = lease["until"] if lease and lease.get("token") else None
+        if (held is not None and held > clock.now()) or clock.seconds() > until:
+            return held
+        await asyncio.sleep(0.3)
 
 
 async def _default_w(uri: str) -> str:
