@@ -19,9 +19,9 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 
 from contracts.topics import SERVICES
+from deploy.backup.archive import Archive, NoBackup, documents_of, read_archive
+from deploy.backup.packages import NotCopied, copy_packages
 from deploy.cli.access import HOME, Folder
-from deploy.cli.backup_archive import Archive, NoBackup, documents_of, read_archive
-from deploy.cli.backup_packages import NotCopied, copy_packages
 from deploy.cli.printing import console, fail, plain
 from deploy.cli.restore_doubts import NEVER_RESTORED, Doubted, doubt
 from deploy.local.house import House

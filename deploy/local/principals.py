@@ -23,6 +23,8 @@ MONGO_ROLES = ("api", "worker", "relay")
 OPERATOR = "operator"
 # Makes collections and indexes, at installation and upgrade only; it can't read a document.
 BOOTSTRAP = "bootstrap"
+# Two readers of everything, each of one half: who takes the data home can't take the keys along.
+BACKUP_DATA, BACKUP_KEYS = "backup-data", "backup-keys"
 
 KEY_VAULT = (DATABASE, VAULT.name)
 # Makes and erases the keys of persons; everybody else may only use them.
@@ -105,7 +107,7 @@ _MAKE = ("createCollection", "createIndex", "dropIndex", "collMod", "listCollect
 def mongo_roles(collections: Mapping[str, Sequence[Collection]]) -> tuple[Role, ...]:
     """Return every MongoDB role, from each service's declared collections. What is not in it is refused."""
     roles = [role for service, own in collections.items() for role in _service_roles(service, own)]
-    return (*roles, _operator(collections), _bootstrap(collections))
+    return (*roles, _operator(collections), _bootstrap(collections), *_backups(collections))
 
 
 def _service_roles(service: str, own: Sequence[Collection]) -> list[Role]:
@@ -136,6 +138,15 @@ def _operator(services: Iterable[str]) -> Role:
 def _bootstrap(services: Iterable[str]) -> Role:
     databases = (*services, KEY_VAULT[0])
     return Role(BOOTSTRAP, {(database, ""): _MAKE for database in databases})
+
+
+def _backups(services: Iterable[str]) -> tuple[Role, Role]:
+    """Whole databases, as they are at one moment; no collection of theirs is forgotten when a new one comes."""
+    read = ("find", "listCollections")
+    return (
+        Role(BACKUP_DATA, {(database, ""): read for database in services}),
+        Role(BACKUP_KEYS, {(KEY_VAULT[0], ""): read}),
+    )
 
 
 @dataclass(frozen=True)

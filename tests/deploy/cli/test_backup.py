@@ -17,9 +17,10 @@ from typer.testing import CliRunner
 
 from contracts.topics import SERVICES
 from contracts.types import PersonId, SealedValue
+from deploy.backup.archive import Archive, NoBackup, documents_of, read_archive, write_collection
+from deploy.backup.packages import NotCopied, copy_packages
+from deploy.backup.places import Folder
 from deploy.cli.__main__ import app
-from deploy.cli.backup_archive import Archive, NoBackup, documents_of, read_archive, write_collection
-from deploy.cli.backup_packages import NotCopied, copy_packages
 from deploy.cli.restore_doubts import OLDEST_REPUBLISHED, doubt
 from deploy.local.mongo import Mongo
 from deploy.mongodb.applying import declared, make_collections
@@ -45,9 +46,9 @@ async def batches(*documents: dict[str, Any]) -> AsyncIterator[bytes]:
 
 async def an_archive(folder: Path, kind: str = "data", *, taken_at: datetime = NOW) -> Path:
     await asyncio.to_thread(folder.mkdir, parents=True)
-    entries = [await write_collection(folder, "identity", "people", batches({"_id": "a"}, {"_id": "b"}))]
-    entries.append(await write_collection(folder, "identity", "tokens", batches()))
-    Archive(kind=kind, taken_at=taken_at, entries=tuple(entries)).write(folder)
+    entries = [await write_collection(Folder(folder), "identity", "people", batches({"_id": "a"}, {"_id": "b"}))]
+    entries.append(await write_collection(Folder(folder), "identity", "tokens", batches()))
+    await Archive(kind=kind, taken_at=taken_at, entries=tuple(entries)).write(Folder(folder))
     return folder
 
 

@@ -19,6 +19,7 @@ def test_the_list_is_short_and_known():
         "contracts",
         "services",
         "deploy/__init__.py",
+        "deploy/backup",
         "deploy/mongodb",
         "deploy/selftest",
         "deploy/image/finish.py",

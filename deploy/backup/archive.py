@@ -7,6 +7,7 @@ an archive is whole or has no manifest; nothing of it is believed before every d
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,8 @@ import bson
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deploy.backup.places import Place
 
 Kind = Literal["data", "keys"]
 MANIFEST = "manifest.json"
@@ -62,25 +65,41 @@ class Archive(_Said):
         """Bytes of all files."""
         return sum(entry.size for entry in self.entries)
 
-    def write(self, folder: Path) -> None:
-        """The last thing of an archive: with it the archive is whole. Raises OSError."""
-        (folder / MANIFEST).write_text(self.model_dump_json(indent=1) + "\n")
+    async def write(self, place: Place) -> None:
+        """The last thing of an archive: with it the archive is whole. Raises `NotLaid`."""
+        await place.lay(MANIFEST, _whole(self.model_dump_json(indent=1).encode() + b"\n"))
 
 
-async def write_collection(folder: Path, database: str, collection: str, batches: AsyncIterator[bytes]) -> Entry:
-    """Lay one collection's documents, given as batches of whole BSON documents, into its file. Raises OSError."""
-    path = folder / database / f"{collection}.bson"
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    digest, documents, size = hashlib.sha256(), 0, 0
-    with path.open("xb") as file:
-        path.chmod(0o600)
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+@dataclass
+class _Counted:
+    """Batches on their way into a file: what went by."""
+
+    documents: int = 0
+    size: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    async def passing(self, batches: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for batch in batches:
-            file.write(batch)
-            digest.update(batch)
-            documents += _count(batch)
-            size += len(batch)
+            self.digest.update(batch)
+            self.documents += _count(batch)
+            self.size += len(batch)
+            yield batch
+
+
+async def write_collection(place: Place, database: str, collection: str, batches: AsyncIterator[bytes]) -> Entry:
+    """Lay one collection's documents, given as batches of whole BSON documents, into its file. Raises `NotLaid`."""
+    counted = _Counted()
+    await place.lay(f"{database}/{collection}.bson", counted.passing(batches))
     return Entry(
-        database=database, collection=collection, documents=documents, size=size, digest=f"sha256:{digest.hexdigest()}"
+        database=database,
+        collection=collection,
+        documents=counted.documents,
+        size=counted.size,
+        digest=f"sha256:{counted.digest.hexdigest()}",
     )
 
 

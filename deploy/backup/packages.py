@@ -6,12 +6,12 @@ are ciphertext, and their keys lie elsewhere.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import ObjectStore, from_url
+from obstore.store import ObjectStore
+
+from deploy.backup.places import opened
 
 STAGING = "staging/"
 """What a vault on a disk holds for a moment while it lays something: no package."""
@@ -36,7 +36,7 @@ async def copy_packages(source: str, target: str) -> Copied:
     Raises `NotCopied`, also when something of another size lies at an address: then one of the two was tampered with.
     """
     try:
-        one, other = _store(source), _store(target)
+        one, other = opened(source), opened(target)
         known = {path: size async for path, size in _listed(other)}
         copied = there = total = 0
         async for path, size in _listed(one):
@@ -57,14 +57,6 @@ async def copy_packages(source: str, target: str) -> Copied:
             f"packages can't be copied from {source} to {target} ({type(why).__name__}); what was copied stays"
         ) from why
     return Copied(copied, there, total)
-
-
-def _store(where: str) -> ObjectStore:
-    return from_url(where) if urlsplit(where).scheme not in {"", "file"} else from_url(_folder(where), mkdir=True)
-
-
-def _folder(where: str) -> str:
-    return where if where.startswith("file:") else Path(where).absolute().as_uri()
 
 
 async def _listed(store: ObjectStore) -> AsyncIterator[tuple[str, int]]:
