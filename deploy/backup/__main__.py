@@ -45,7 +45,9 @@ async def _archive(kind: Kind, uri: str, url: str) -> str:
     # The moment itself is in the manifest; the name is the begin, so that names sort as backups were taken.
     name = f"{kind}-{clock.now():%Y-%m-%dT%H-%M-%SZ}"
     made = await take(uri, Shelf(url, name), kind)
-    return f"{name}: {made.documents} documents, {made.size / 2**20:.1f} MiB, as of {made.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+    return (
+        f"{name}: {made.documents} documents, {made.size / 2**20:.1f} MiB, as of {made.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
 
 
 async def _packages(vault: str, url: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from contracts.topics import SERVICES, TOPICS, Topic, heard_by
 from deploy.local.principals import (
+    BACKUP_DATA,
+    BACKUP_KEYS,
     BOOTSTRAP,
     OPERATOR,
     group,
@@ -184,6 +186,8 @@ def house() -> dict[str, Any]:
         "databaseUsers": [role["name"] for role in roles()],
         "bootstrapUser": BOOTSTRAP,
         "operatorUser": OPERATOR,
+        # Packages lie in the vault, and no user of MongoDB's is needed for them.
+        "backupUsers": {"data": BACKUP_DATA, "keys": BACKUP_KEYS, "packages": ""},
         "topics": topics(),
         "kafkaUsers": users(),
     }  # fmt: skip

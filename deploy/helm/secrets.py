@@ -3,7 +3,8 @@
 `MONGODB_URI=… VAULT_URL=… SMTP_URL=… python -m deploy.helm.secrets FOLDER` writes into FOLDER (mode 0700):
 `secrets.yaml` for the cluster, `values.yaml` with the public keys for Helm, and what they were drawn from. A second run
 draws nothing anew. Addresses come from the environment and not from the command line, where others could read them:
-MONGODB_URI is the administrator's, and every user gets it with its own login in place of his.
+MONGODB_URI is the administrator's, and every user gets it with its own login in place of his. Where the chart is to make
+backups, three more say where each part of them goes.
 """
 
 import argparse
@@ -28,6 +29,7 @@ _NEEDED = {
     "VAULT_URL": "the object store: s3://bucket/path, gs://… or az://…",
     "SMTP_URL": "the mail server: smtps://user:password@host or smtp+starttls://…",
 }
+_BACKUPS = {part: f"BACKUP_{part.upper()}_URL" for part in ("data", "keys", "packages")}
 
 
 class Missing(Exception):
@@ -49,6 +51,7 @@ def secrets(
         f"{user}-mongodb": {"uri": database.uri(user, credentials.mongodb[user])} for user in facts["databaseUsers"]
     }
     made |= {name: {file: (folder / "keys" / file).read_text()} for name, file in facts["keySecrets"]}
+    made |= _backups(env)
     made |= {
         "mongodb-admin": {"uri": env["MONGODB_URI"]},
         "vault": {"url": env["VAULT_URL"]},
@@ -57,6 +60,20 @@ def secrets(
     if with_kafka:
         made |= _kafka(credentials)
     return {f"{prefix}-{name}": keys for name, keys in made.items()}
+
+
+def _backups(env: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Where each part of a backup goes: all three, or none. Raises `Missing`."""
+    told = {part: env[name] for part, name in _BACKUPS.items() if env.get(name)}
+    missing = [name for part, name in _BACKUPS.items() if part not in told]
+    if told and missing:
+        raise Missing(f"{', '.join(missing)}: a backup has three parts, each in a place of its own")
+    places = {part: url.rstrip("/") + "/" for part, url in told.items()}
+    if told and (places["data"].startswith(places["keys"]) or places["keys"].startswith(places["data"])):
+        raise Missing(
+            f"{_BACKUPS['keys']}: another place than the data's, for with the keys beside them the erased can be read"
+        )
+    return {f"backup-{part}": {"url": url} for part, url in told.items()}
 
 
 def _kafka(credentials: Credentials) -> dict[str, dict[str, str]]:

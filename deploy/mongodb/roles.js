@@ -1564,6 +1564,76 @@ const wanted = [
     ]
    }
   ]
+ },
+ {
+  "name": "backup-data",
+  "privileges": [
+   {
+    "resource": {
+     "db": "consent",
+     "collection": ""
+    },
+    "actions": [
+     "find",
+     "listCollections"
+    ]
+   },
+   {
+    "resource": {
+     "db": "delivery",
+     "collection": ""
+    },
+    "actions": [
+     "find",
+     "listCollections"
+    ]
+   },
+   {
+    "resource": {
+     "db": "identity",
+     "collection": ""
+    },
+    "actions": [
+     "find",
+     "listCollections"
+    ]
+   },
+   {
+    "resource": {
+     "db": "notify",
+     "collection": ""
+    },
+    "actions": [
+     "find",
+     "listCollections"
+    ]
+   },
+   {
+    "resource": {
+     "db": "records",
+     "collection": ""
+    },
+    "actions": [
+     "find",
+     "listCollections"
+    ]
+   }
+  ]
+ },
+ {
+  "name": "backup-keys",
+  "privileges": [
+   {
+    "resource": {
+     "db": "keys",
+     "collection": ""
+    },
+    "actions": [
+     "find",
+     "listCollections"
+    ]
+   }
+  ]
  }
 ];
 const admin = db.getSiblingDB("admin");

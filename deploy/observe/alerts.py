@@ -16,6 +16,8 @@ from services.delivery.domain import OLDEST_WATERMARK
 PROCESSES = len(SERVICES) * 3
 """Each service as api, worker and relay."""
 BACKUP_EVERY = timedelta(days=1)
+KEYS_WITHIN = timedelta(hours=3)
+"""Keys are taken each hour; the third that fails is no accident. Who was erased since the last would be readable again."""
 CERTIFICATE_LEFT: tuple[tuple[Severity, timedelta], ...] = (("page", timedelta(days=3)), ("ticket", timedelta(days=21)))
 KEY_FOR = timedelta(days=400)
 """A signing key is drawn anew each year; a month more is for whoever is on holiday (NIST SP 800-57 part 1, §5.3.6: 1–3 years)."""
@@ -285,12 +287,27 @@ GROUND = Group(
     ],
 )
 
-_LAST_BACKUP = 'max by (namespace) (kube_cronjob_status_last_successful_time{cronjob=~".*backup.*"})'
+# One CronJob that works says nothing of another; one that never succeeded counts from the day that it was made.
+_LAST_BACKUP = " or ".join(
+    f'max by (namespace, cronjob) ({moment}{{cronjob=~".*backup.*"}})'
+    for moment in ("kube_cronjob_status_last_successful_time", "kube_cronjob_created")
+)
 _OURS = "on (namespace) group by (namespace) (placet_ready)"
 BACKUPS = Group(
     "placet.backups",
     [
-        Record(name="placet:backup:age_seconds", expr=f"(time() - {_LAST_BACKUP}) and {_OURS}"),
+        Record(name="placet:backup:age_seconds", expr=f"(time() - ({_LAST_BACKUP})) and {_OURS}"),
+        Alert(
+            name="PlacetKeyBackupOld",
+            severity="page",
+            expr=f'placet:backup:age_seconds{{cronjob=~".*backup-keys"}} > {_seconds(KEYS_WITHIN)}',
+            lasting="10m",
+            summary="the last backup of persons' keys by {{ $labels.cronjob }} was {{ $value | humanizeDuration }} ago",
+            description=(
+                "Nothing is wrong for people today. Were the house restored now, whoever was erased since could be read again, "
+                "and whoever came since could be read by nobody."
+            ),
+        ),
         Alert(
             name="PlacetBackupOld",
             severity="page",
@@ -300,7 +317,7 @@ BACKUPS = Group(
                 f"(group by (namespace) (placet_ready) unless on (namespace) placet:backup:age_seconds)"
             ),
             lasting="1h",
-            summary="the last backup that succeeded is older than a day and a half, or there is none",
+            summary="{{ with $labels.cronjob }}{{ . }} last succeeded more than a day and a half ago{{ else }}there is no backup{{ end }}",
             description=(
                 "Nothing is wrong for people today. What is lost in a disaster now is everything since the last backup: sealed "
                 "records, consents, and the ledger that the law asks for (34 CFR 99.32)."

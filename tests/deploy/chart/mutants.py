@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from tests.deploy.chart.mutants_backup import BACKUP
 from tests.deploy.chart.rendered import Document, Rendered, pod_of
 
 Bend = Callable[[Rendered], object]
@@ -342,4 +343,4 @@ NETWORK: dict[str, Bend] = {
     "our own among themselves": lambda c: _policy(c, "from-metrics")["ingress"][0]["from"].append({"podSelector": {}}),
 }
 
-MUTANTS: dict[str, Bend] = {**PODS, **HOUSE, **NETWORK}
+MUTANTS: dict[str, Bend] = {**PODS, **HOUSE, **BACKUP, **NETWORK}

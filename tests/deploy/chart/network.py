@@ -117,6 +117,11 @@ def places(chart: Rendered) -> dict[str, tuple[End, int, str]]:
         for name in ("mongodb", "kafka", "vault", "mail", "kms", "otlp")
         if told[name]["peers"]
     }
+    known |= {
+        f"the backup of {part}": (end_of(place["peers"][0]), place["port"], "TCP")
+        for part, place in told["backup"].items()
+        if place["peers"]
+    }
     known |= {f"{name} at another port": (end, 4_444, "TCP") for name, (end, _, _) in known.items()}
     return {
         **known,

@@ -31,10 +31,16 @@ class Rendered:
 
     def workloads(self) -> list[Document]:
         """Everything that has a pod template."""
-        return [one for one in self.documents if "template" in one.get("spec", {}) and "kind" in one]
+        return [one for one in self.documents if "template" in _of_pods(one)]
 
     def copy(self) -> "Rendered":
         return Rendered(copy.deepcopy(self.values), copy.deepcopy(self.documents))
+
+
+def _of_pods(one: Document) -> Document:
+    """What has the pod's template: a CronJob's is in its Job's."""
+    spec: Document = one.get("spec", {})
+    return spec.get("jobTemplate", {}).get("spec", {}) if one["kind"] == "CronJob" else spec
 
 
 def name_of(document: Document) -> str:
@@ -42,12 +48,12 @@ def name_of(document: Document) -> str:
 
 
 def pod_of(workload: Document) -> Document:
-    spec: Document = workload["spec"]["template"]["spec"]
+    spec: Document = _of_pods(workload)["template"]["spec"]
     return spec
 
 
 def labels_of(workload: Document) -> Mapping[str, str]:
-    labels: Mapping[str, str] = workload["spec"]["template"]["metadata"]["labels"]
+    labels: Mapping[str, str] = _of_pods(workload)["template"]["metadata"]["labels"]
     return labels
 
 

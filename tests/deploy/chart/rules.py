@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.deploy.chart import rules_house, rules_kafka, rules_network, rules_pods
+from tests.deploy.chart import rules_backup, rules_house, rules_kafka, rules_network, rules_pods
 from tests.deploy.chart.rendered import Rendered
 
 Rule = Callable[[Rendered], Iterator[str]]
@@ -31,6 +31,9 @@ RULES: tuple[Rule, ...] = (
     rules_house.it_tests_itself,
     rules_house.secrets_that_are_named_are_there,
     rules_house.prometheus_finds_everybody,
+    rules_backup.each_part_is_backed_up_by_itself,
+    rules_backup.no_hand_holds_data_and_keys,
+    rules_backup.backups_are_watched,
     rules_network.everything_is_denied_first,
     rules_network.each_reaches_what_it_needs_and_no_more,
     rules_network.only_the_door_and_prometheus_come_in,

@@ -272,6 +272,7 @@ def secrets_that_are_named_are_there(chart: Rendered) -> Iterator[str]:
     others = {one["metadata"]["name"] for one in chart.of("KafkaUser")} | {
         told["kafka"]["caSecret"]["name"], told["mongodb"]["caSecret"]["name"],
         told["mongodb"]["roles"]["adminSecret"], told["vault"]["credentials"]["secret"],
+        *(told["backup"][part]["credentials"]["secret"] for part in ("data", "keys", "packages")),
     }  # fmt: skip
     fetched = {
         one["spec"]["target"]["name"]: {data["secretKey"] for data in one["spec"]["data"]}

@@ -8,9 +8,10 @@ from tests.deploy.chart.rendered import Rendered, component_of, labels_of, name_
 
 _NAMES = {"dns", "dns over TCP"}
 _EVERYBODY = {*_NAMES, "mongodb"}
-_JOBS = {"bootstrap", "self-test"}
+_BACKUPS = {"backup-data", "backup-keys", "backup-packages"}
+_JOBS = {"bootstrap", "self-test", *_BACKUPS}
 _KAFKA = {f"{service}-{role}" for service in SERVICES for role in ("worker", "relay")}
-_VAULT = {"records-api", "records-worker", "delivery-api"}
+_VAULT = {"records-api", "records-worker", "delivery-api", "backup-packages"}
 _MAIL = {"notify-worker"}
 _INTERNET = {"delivery-worker"}
 _OPENS_VALUES = {
@@ -55,8 +56,13 @@ def each_reaches_what_it_needs_and_no_more(chart: Rendered) -> Iterator[str]:
             wanted |= {"otlp"}
         if component == "self-test":
             wanted = _NAMES | {"consent's web"}
-        # delivery's worker reaches the vault's public addresses too, for they are on the internet; it has no login there.
-        for place in sorted((found ^ wanted) - ({"vault", "kms"} if component in _INTERNET else set())):
+        if component in _BACKUPS:
+            wanted |= {f"the backup of {component.removeprefix('backup-')}"}
+        if component == "backup-packages":
+            wanted -= {"mongodb"}
+        # delivery's worker reaches the stores' public addresses too, for they are on the internet; it has no login there.
+        public = {"vault", "kms", *(f"the backup of {part.removeprefix('backup-')}" for part in _BACKUPS)}
+        for place in sorted((found ^ wanted) - (public if component in _INTERNET else set())):
             yield f"{component} {'reaches' if place in found else 'does not reach'} {place}"
 
 

@@ -18,6 +18,9 @@ from tests.deploy.chart.sets import EVERYTHING, SETS
 ADMIN = {
     "MONGODB_URI": "mongodb://admin:Yw8-kX2qL0vN7tRz@a.example:27017,b.example:27017/?replicaSet=rs0&tls=true",
     "VAULT_URL": "s3://harbor-vault/placet",
+    "BACKUP_DATA_URL": "s3://harbor-backup/placet",
+    "BACKUP_KEYS_URL": "s3://harbor-keys/placet",
+    "BACKUP_PACKAGES_URL": "s3://harbor-packages/placet",
     "SMTP_URL": "smtps://harbor:Qm5_xT9dJ3hV6pWs@mail.example",
 }
 

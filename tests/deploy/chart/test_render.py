@@ -58,6 +58,13 @@ REFUSED = {
     "an operator's token instead of its digest": ('firstOperator.tokenSha256="secret"', "tokenSha256"),
     "a mail server hammered": ("mail.retrySeconds=1", "retrySeconds"),
     "no sender": ('mail.from=""', "mail"),
+    "a backup to nowhere": ("backup.enabled=true,networkPolicy.backup.data.peers=[]", "networkPolicy.backup.data.peers is missing"),
+    "one login for data and for keys": (
+        'backup={"enabled":true,"data":{"credentials":{"secret":"s3"}},"keys":{"credentials":{"secret":"s3"}}}',
+        "have one login"),
+    "a backup now and then": ('backup.data.schedule="@daily"', "schedule"),
+    "a secret as a plain variable of a backup": (
+        'backup.keys.environment={"AWS_SECRET_ACCESS_KEY":"x"}', "environment"),
     "one worker under KEDA": ("keda.minReplicas=1", "minReplicas"),
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import stat
 
+import pytest
 import yaml
 
 from deploy.helm.facts import house
@@ -39,7 +40,7 @@ def test_each_user_has_the_same_hosts_and_a_login_of_its_own(tmp_path):
     main([str(tmp_path)], ADMIN)
     made = read(tmp_path)
     uris = [made[f"placet-{user}-mongodb"]["uri"] for user in house()["databaseUsers"]]
-    assert len(set(uris)) == len(uris) == 17
+    assert len(set(uris)) == len(uris) == 19
     assert all("@a.example:27017,b.example:27017/?" in uri and "tls=true" in uri for uri in uris)
     assert not [uri for uri in uris if "Yw8-kX2qL0vN7tRz" in uri]
 
@@ -66,3 +67,22 @@ def test_what_is_missing_is_named_without_what_is_there(tmp_path, capsys):
     assert "VAULT_URL" in said
     assert "SMTP_URL" in said
     assert "Yw8" not in said
+
+
+def test_a_house_without_backups_of_its_own_has_no_secrets_for_them(tmp_path):
+    assert main([str(tmp_path)], {name: text for name, text in ADMIN.items() if not name.startswith("BACKUP_")}) == 0
+    assert not [name for name in read(tmp_path) if name.startswith("placet-backup") and "mongodb" not in name]
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"BACKUP_KEYS_URL": ""}, "BACKUP_KEYS_URL: a backup has three parts"),
+        ({"BACKUP_KEYS_URL": ADMIN["BACKUP_DATA_URL"]}, "the erased can be read"),
+        ({"BACKUP_KEYS_URL": ADMIN["BACKUP_DATA_URL"] + "/keys"}, "the erased can be read"),
+        ({"BACKUP_DATA_URL": "s3://harbor-keys"}, "the erased can be read"),
+    ],
+)
+def test_keys_are_backed_up_elsewhere_than_data(tmp_path, capsys, told, reason):
+    assert main([str(tmp_path)], {**ADMIN, **told}) == 1
+    assert reason in capsys.readouterr().err

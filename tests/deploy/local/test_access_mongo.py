@@ -24,7 +24,13 @@ pytestmark = pytest.mark.connected
 
 _NOT_AUTHORIZED = 13
 COLLECTIONS = declared()
-USERS = [*(f"{service}-{role}" for service in SERVICES for role in ("api", "worker", "relay")), "operator", "bootstrap"]
+USERS = [
+    *(f"{service}-{role}" for service in SERVICES for role in ("api", "worker", "relay")),
+    "operator",
+    "bootstrap",
+    "backup-data",
+    "backup-keys",
+]
 FACTS = {(service, one.name) for service, own in COLLECTIONS.items() for one in own if one.append_only}
 SHELVES = {(service, one.name) for service, own in COLLECTIONS.items() for one in own} - FACTS
 HOUSE = {*FACTS, *SHELVES, *product(SERVICES, [one.name for one in MECHANISM]), ("keys", "vault")}
@@ -75,6 +81,8 @@ def may(user: str, database: str, name: str, act: str) -> bool:
     service, _, role = user.partition("-")
     if user == "bootstrap":
         return act in {"index", "expire"} and database in {*SERVICES, "keys"}
+    if service == "backup":
+        return act == "find" and database in (SERVICES if role == "data" else {"keys"})
     if (database, name) not in HOUSE:
         return False
     if (database, name) == ("keys", "vault"):
@@ -185,12 +193,17 @@ async def test_what_was_said_is_marked_as_sent_and_never_taken_back(answers, ser
 @pytest.mark.parametrize("service", SERVICES)
 async def test_documents_are_read_by_their_own_service_alone(answers, service):
     for one in COLLECTIONS[service]:
-        assert who(answers, service, one.name, "find", "watch") == {f"{service}-api", f"{service}-worker"}
+        readers = {f"{service}-api", f"{service}-worker", "backup-data"}
+        assert who(answers, service, one.name, "find", "watch") == readers
 
 
 async def test_what_mongodb_keeps_of_all_is_open_to_nobody(answers):
     for place in BEYOND:
-        assert who(answers, *place, "find", "watch", "insert", "update", "remove", "merge", "drop") == set()
+        # Who backs up reads a whole database: a collection that comes later is not forgotten.
+        readers = {user for user in USERS if may(user, *place, "find")}
+        assert readers <= {"backup-data", "backup-keys"}
+        assert who(answers, *place, "find") == readers
+        assert who(answers, *place, "watch", "insert", "update", "remove", "merge", "drop") == set()
 
 
 async def test_no_user_makes_users_or_looks_at_others_or_steers_the_server(stood):

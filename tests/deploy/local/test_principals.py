@@ -75,6 +75,16 @@ def test_who_makes_indexes_reads_no_document():
     }
 
 
+def test_who_backs_up_data_can_not_open_them():
+    data, keys = ROLES["backup-data"].rights, ROLES["backup-keys"].rights
+    assert {database for database, _ in data} == set(SERVICES)
+    assert {database for database, _ in keys} == {KEY_VAULT[0]}
+    assert {action for rights in (data, keys) for actions in rights.values() for action in actions} == {
+        "find",
+        "listCollections",
+    }
+
+
 def test_passwords_are_drawn_once_and_kept_private(tmp_path):
     path = tmp_path / "credentials.json"
     first = keep_credentials(path, ["consent-api"])

@@ -104,8 +104,9 @@ def drawn(day: int) -> Series:
 
 
 BACKUP = 'kube_cronjob_status_last_successful_time{namespace="%s",cronjob="%s"}'
+MADE = 'kube_cronjob_created{namespace="%s",cronjob="%s"}'
 UP = of("placet_ready", **READY)
-NO_BACKUP = "the last backup that succeeded is older than a day and a half, or there is none"
+LATE = "%s last succeeded more than a day and a half ago"
 
 GROUND = [
     Case(
@@ -156,21 +157,68 @@ GROUND = [
         },
         at="40h",
         every="10m",
-        fires=[page(NO_BACKUP)],
+        fires=[page(LATE % "mongodb-backup", cronjob="mongodb-backup")],
     ),
     Case(
         alert="PlacetBackupOld",
-        about="there never was one",
+        about="keys are taken each hour, and data no more",
+        series={
+            BACKUP % ("placet", "placet-backup-data"): "0x300",
+            BACKUP % ("placet", "placet-backup-keys"): "0+3600x300",
+            UP: "1x300",
+        },
+        at="40h",
+        every="10m",
+        fires=[page(LATE % "placet-backup-data", cronjob="placet-backup-data")],
+    ),
+    Case(
+        alert="PlacetBackupOld",
+        about="it was made two days ago and never succeeded",
+        series={MADE % ("placet", "placet-backup-packages"): "0x300", UP: "1x300"},
+        at="40h",
+        every="10m",
+        fires=[page(LATE % "placet-backup-packages", cronjob="placet-backup-packages")],
+    ),
+    Case(
+        alert="PlacetBackupOld",
+        about="there is none that could",
         series={BACKUP % ("else", "etcd-backup"): "0x300", UP: "1x300"},
         at="2h",
         every="10m",
-        fires=[page(NO_BACKUP)],
+        fires=[page("there is no backup")],
     ),
     Case(
         alert="PlacetBackupOld",
-        about="it succeeded a day after the first",
-        series={BACKUP % ("placet", "mongodb-backup"): "0x143 86400x200", UP: "1x300"},
+        about="it succeeded a day after the first, and was made long before",
+        series={
+            BACKUP % ("placet", "mongodb-backup"): "0x143 86400x200",
+            MADE % ("placet", "mongodb-backup"): "0x300",
+            UP: "1x300",
+        },
         at="40h",
         every="10m",
+    ),
+    Case(
+        alert="PlacetKeyBackupOld",
+        about="the third hour went by",
+        series={
+            BACKUP % ("placet", "placet-backup-keys"): "0x60",
+            BACKUP % ("placet", "placet-backup-data"): "0x60",
+            UP: "1x60",
+        },
+        at="200m",
+        every="5m",
+        fires=[
+            page(
+                "the last backup of persons' keys by placet-backup-keys was 3h 20m 0s ago", cronjob="placet-backup-keys"
+            ),
+        ],
+    ),
+    Case(
+        alert="PlacetKeyBackupOld",
+        about="two went by",
+        series={BACKUP % ("placet", "placet-backup-keys"): "0x60", UP: "1x60"},
+        at="150m",
+        every="5m",
     ),
 ]

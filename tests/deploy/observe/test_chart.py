@@ -35,8 +35,9 @@ def test_each_dashboard_comes_whole_and_grafana_finds_it() -> None:
 
 
 def test_nothing_of_it_comes_without_being_asked_for() -> None:
-    chart = rendered(SETS["standard"])
+    chart = rendered(SETS["small"])
     assert not chart.of("PrometheusRule")
+    assert not chart.of("ServiceMonitor")
     assert not [one for one in chart.of("ConfigMap") if "dashboard" in one["metadata"]["name"]]
 
 

@@ -20,7 +20,8 @@ from services.chassis.store.aside import AsideState
 from services.delivery.store import DISABLED, FAILING, HEALTHY
 from services.notify.domain import Status
 
-OUTSIDE = {"kube_cronjob_status_last_successful_time": {"namespace", "cronjob"}}
+_CRON = {"namespace", "cronjob"}
+OUTSIDE = {"kube_cronjob_status_last_successful_time": _CRON, "kube_cronjob_created": _CRON}
 """What others tell: kube-state-metrics."""
 EVERYWHERE = {"namespace", "service", "role"}
 """On each of our series: `service` and `role` by ourselves, `namespace` by Prometheus's operator."""
@@ -67,7 +68,7 @@ def labels_of(name: str | None) -> set[str]:
     if name in OUTSIDE:
         return OUTSIDE[name]
     if name in RECORDED:
-        return EVERYWHERE
+        return EVERYWHERE | {word for node in parts(promql.parse(RECORDED[name].expr)) for word in grouped_by(node)}
     base = re.sub("_(bucket|sum|count)$", "", name)
     metric = DECLARED.get(name) or DECLARED.get(base)
     assert metric is not None, f"nobody tells {name}"
@@ -103,7 +104,7 @@ def wrong_words(expr: str) -> Iterator[str]:
         "le": {f"{bound}" for metric in DECLARED.values() for bound in metric.buckets},
         "namespace": {"$namespace"},
         "status": {"5.."},
-        "cronjob": {".*backup.*"},
+        "cronjob": {".*backup.*", ".*backup-keys"},
     }
     for selector in selectors(expr):
         for matcher in selector.matchers.matchers:
@@ -151,4 +152,4 @@ def test_whose_metric_nobody_asks_for_is_known() -> None:
 def test_no_label_of_ours_could_hold_a_person() -> None:
     for expr in ASKED.values():
         for node in parts(promql.parse(expr)):
-            assert grouped_by(node) <= LABELS | {"namespace", "le"}
+            assert grouped_by(node) <= LABELS | {"namespace", "le", "cronjob"}

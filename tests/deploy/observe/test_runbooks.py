@@ -24,8 +24,8 @@ PLANNED = {page.stem for page in PAGES if page.stem[0].islower()}
 """Pages of what an operator does without being called: they are reached from README.md."""
 PARTS = ["What it means", "How bad", "What to do", "It is over", "Never"]
 PROCESSES = {f"{service}-{role}" for service in SERVICES for role in ("api", "worker", "relay")}
-CUSTOM = {"self-test", "backup"}
-"""Components that are no process: Jobs of the chart's, and the operator's own."""
+CUSTOM = {"self-test", "backup-data", "backup-keys", "backup-packages"}
+"""Components that are no process: Jobs of the chart's."""
 KUBECTL = {"get", "logs", "describe", "exec", "port-forward", "rollout", "scale", "top", "create", "apply", "annotate"}
 OTHERS = {"export", "curl", "mongosh", "openssl", "base64", "helm"}
 """Programs that are nobody's of ours."""

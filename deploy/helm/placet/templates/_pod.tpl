@@ -98,17 +98,18 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* The object store's own variables, for who reaches it. */}}
-{{- define "placet.vaultVariables" -}}
-{{- range $name, $value := .Values.vault.environment }}
+{{/* The variables of an object store's own client: called with its `environment` and `credentials`. */}}
+{{- define "placet.storeVariables" -}}
+{{- range $name, $value := .environment }}
 - name: {{ $name }}
   value: {{ $value | quote }}
 {{- end }}
-{{- range .Values.vault.credentials.names }}
+{{- $secret := .credentials.secret }}
+{{- range .credentials.names }}
 - name: {{ . }}
   valueFrom:
     secretKeyRef:
-      name: {{ $.Values.vault.credentials.secret }}
+      name: {{ $secret }}
       key: {{ . }}
 {{- end }}
 {{- end }}
