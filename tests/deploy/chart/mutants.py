@@ -246,6 +246,16 @@ HOUSE: dict[str, Bend] = {
     "scaled by another group": lambda c: _trigger(c)["metadata"].update(consumerGroup="placet-notify"),
     "scaled by another topic": lambda c: _trigger(c)["metadata"].update(topic="notify.messages"),
     "lag asked for in clear": lambda c: _trigger(c)["metadata"].pop("tls"),
+    "lag asked for in a language that brokers forgot": lambda c: _trigger(c)["metadata"].pop("version"),
+    "lag asked for under another's password": lambda c: c.named("TriggerAuthentication", "placet-delivery-worker")[
+        "spec"
+    ]["secretTargetRef"][0].update(name="delivery-relay"),
+    "lag asked for under the name of nobody": lambda c: c.named("TriggerAuthentication", "placet-delivery-worker")[
+        "spec"
+    ]["env"][0].update(containerName="worker"),
+    "a broker whose authority nobody checks": lambda c: c.named("TriggerAuthentication", "placet-delivery-worker")[
+        "spec"
+    ]["secretTargetRef"].pop(),
     "scaled without a login": lambda c: _without(c, "TriggerAuthentication", "placet-delivery-worker"),
     "a path to another service": lambda c: c.named("Ingress", "placet")["spec"]["rules"][0]["http"]["paths"][0].update(
         path="/consent"

@@ -6,7 +6,7 @@ from contracts.topics import BY_NAME, SERVICES, TOPICS, heard_by
 from deploy.helm.facts import ROLES
 from deploy.local.principals import group, kafka_acls, kafka_users, principal
 from services.chassis.settings import Role
-from tests.deploy.chart.rendered import Document, Rendered, component_of, name_of
+from tests.deploy.chart.rendered import Document, Rendered, component_of, containers_of, name_of
 
 _PROCESSES = {principal(service, role): (service, role) for service in SERVICES for role in ROLES}
 
@@ -70,7 +70,7 @@ def rights_at_kafka_are_the_table(chart: Rendered) -> Iterator[str]:
 def workers_grow_with_their_lag(chart: Rendered) -> Iterator[str]:
     """Who hears is scaled by the lag of its own topics and group; nobody sets the copies beside it."""
     scaled = {one["spec"]["scaleTargetRef"]["name"]: one for one in chart.of("ScaledObject")}
-    logins = {one["metadata"]["name"] for one in chart.of("TriggerAuthentication")}
+    logins = {one["metadata"]["name"] for one in chart.of("TriggerAuthentication") if _is_login(chart, one)}
     for one in chart.of("Deployment"):
         service, role = _PROCESSES[component_of(one)]
         hears = {topic.name for topic in heard_by(service)} if role is Role.WORKER else set()
@@ -84,6 +84,25 @@ def workers_grow_with_their_lag(chart: Rendered) -> Iterator[str]:
     yield from (f"{name_of(rule)} scales nothing" for rule in scaled.values())
 
 
+def _is_login(chart: Rendered, one: Document) -> bool:
+    """Whether a trigger with it signs in as the very worker: its name from the pod, its password from the Secret there."""
+    (worker,) = [each for each in chart.of("Deployment") if each["metadata"]["name"] == one["metadata"]["name"]]
+    (container,) = containers_of(worker)
+    of_worker = {
+        variable["valueFrom"]["secretKeyRef"]["name"]
+        for variable in container["env"]
+        if variable["name"] == "PLACET_KAFKA_WORKER_PASSWORD"
+    }
+    asked = {each["parameter"]: each for each in one["spec"].get("secretTargetRef", [])}
+    named = [(each["parameter"], each["name"], each["containerName"]) for each in one["spec"].get("env", [])]
+    authority = chart.values["kafka"]["caSecret"]["name"]
+    return (
+        named == [("username", "PLACET_KAFKA_WORKER_USER", container["name"])]
+        and {asked.get("password", {}).get("name")} == of_worker
+        and asked.get("ca", {}).get("name", "") == authority
+    )
+
+
 def _scaling_faults(spec: Document, service: str, hears: set[str], logins: set[str]) -> Iterator[str]:
     if not 2 <= spec.get("minReplicaCount", 0) <= spec.get("maxReplicaCount", 0):
         yield "may leave fewer than two"
@@ -95,3 +114,6 @@ def _scaling_faults(spec: Document, service: str, hears: set[str], logins: set[s
             yield "makes more copies than can help, or asks for another group"
         if trigger.get("authenticationRef", {}).get("name") not in logins or told.get("tls") != "enable":
             yield "asks Kafka without a login or in clear"
+        # Kafka 4.0 takes nothing older (KIP-896).
+        if [int(part) for part in told.get("version", "1.0.0").split(".")] < [2, 1]:
+            yield "speaks a version of Kafka's protocol that brokers have given up"
