@@ -24,6 +24,8 @@ MAX_WAIT = timedelta(seconds=30)
 """An unsent row is normally gone within a tenth of a second."""
 MAX_SKEW = 2.0
 """Seconds. Leases and the bound on revocations are counted by clocks."""
+CLOCKS_APART = timedelta(minutes=1)
+"""A record has its relay's time, and a row MongoDB's."""
 CERTIFICATE_LEFT = timedelta(days=14)
 
 
@@ -167,6 +169,32 @@ def of_broker(broker: Broker, *, at: datetime) -> Iterator[Line]:
     if not wrong:
         yield well("topics", f"{len(TOPICS)}, as in the registry")
     yield from _lags(broker)
+
+
+def of_news(broker: Broker, replica: Replica) -> Iterator[Line]:
+    """Judge whether topics still have what outboxes say they were given: one that was made anew looks well otherwise."""
+    sent = {
+        topic: at
+        for desk in (replica.desks or {}).values()
+        if isinstance(desk, Desk)
+        for topic, at in desk.oldest_sent.items()
+        if topic in broker.oldest
+    }
+    lost = {topic: broker.oldest[topic] for topic, at in sent.items() if _begins_later(broker.oldest[topic], at)}
+    for topic, begins in lost.items():
+        owner = next(one.owner for one in TOPICS if one.name == topic)
+        has = "is empty" if begins is None else f"begins on {begins:%Y-%m-%d %H:%M} UTC"
+        yield broken(
+            "news",
+            f"{topic} {has}, and {owner} sent to it since {sent[topic]:%Y-%m-%d %H:%M} UTC: it was lost and made anew; stop all "
+            f"workers and relays, `placet relay replay --service {owner} --hours 168`, and go on as deploy/runbooks/kafka-lost.md says",
+        )
+    if sent and not lost:
+        yield well("news", f"{len(sent)} topics have all that outboxes keep")
+
+
+def _begins_later(begins: datetime | None, sent: datetime) -> bool:
+    return begins is None or begins - sent > CLOCKS_APART
 
 
 def _certificate(ends: datetime | None, at: datetime) -> Iterator[Line]:

@@ -64,7 +64,7 @@ async def examine(folder: Path) -> list[Section]:
     broker, replica = await asyncio.gather(ground.look_at_broker(access), ground.look_at_replica(access, root_uri))
     now = clock.now()
     sections += [
-        ("Kafka", list(checks.of_broker(broker, at=now))),
+        ("Kafka", [*checks.of_broker(broker, at=now), *checks.of_news(broker, replica)]),
         ("MongoDB", list(checks.of_replica(replica, at=now))),
     ]
     if told:

@@ -8,8 +8,8 @@ import smtplib
 import ssl
 import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from aiokafka.errors import KafkaError
 from confluent_kafka.admin import AdminClient
 from cryptography import x509
 from pymongo import AsyncMongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
-from contracts.topics import SERVICES, heard_by
+from contracts.topics import SERVICES, TOPICS, heard_by, written_by
 from deploy.cli.access import Access
 from deploy.cli.topics import admin_settings
 from deploy.local.principals import group
@@ -38,6 +38,8 @@ _PATIENCE = 5.0
 _TAKEN_WITHIN = 4.0
 # Consumers commit at every poll batch, and wait half a second at the most for one.
 _LOOK_AGAIN_AFTER, _LOOKS = 0.5, 6
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE_LOOK_MS = 2_000
 # MongoDB's error codes.
 _NOT_AUTHORIZED = 13
 _NO_LOGIN = 18
@@ -60,6 +62,8 @@ class Broker:
     topics: Mapping[str, int]
     lags: Mapping[str, Lag | str]
     """By service; a sentence where it could not be asked."""
+    oldest: Mapping[str, datetime | None] = field(default_factory=dict)
+    """By topic: when its first record that is still there was sent; None for an empty one."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Desk:
     oldest_unsent: datetime | None
     set_aside: int
     lease_until: datetime | None
+    oldest_sent: Mapping[str, datetime] = field(default_factory=dict)
+    """By topic: when the first row that is kept went out, watermarks apart. Without what took too long to find."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,8 @@ async def look_at_broker(access: Access) -> Broker:
     if trouble is not None:
         return Broker(trouble, ends, {}, {})
     topics = await asyncio.to_thread(_partitions, AdminClient(admin_settings(access)))
-    return Broker(None, ends, topics, await _lags(kafka, topics))
+    lags, oldest = await _looked_into(kafka, topics)
+    return Broker(None, ends, topics, lags, oldest)
 
 
 def certificate_end(bootstrap: str) -> datetime | None:
@@ -111,8 +118,10 @@ def _partitions(client: AdminClient) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in client.list_topics(timeout=_PATIENCE).topics.items()}
 
 
-async def _lags(kafka: KafkaAccess, topics: Mapping[str, int]) -> dict[str, Lag | str]:
-    """Look again where somebody is behind: behind and going on is not behind and stuck.
+async def _looked_into(
+    kafka: KafkaAccess, topics: Mapping[str, int]
+) -> tuple[dict[str, Lag | str], dict[str, datetime | None]]:
+    """How far behind each service is, and since when each topic has what it has.
 
     With aiokafka: librdkafka 2.x ends the process (SIGSEGV in OffsetFetch) when a coordinator is just starting.
     """
@@ -124,18 +133,37 @@ async def _lags(kafka: KafkaAccess, topics: Mapping[str, int]) -> dict[str, Lag 
         closing.push_async_callback(reader.stop)
         await admin.start()
         await reader.start()
-        first = {service: await _behind(admin, reader, service, topics) for service in SERVICES}
-        late = {service: seen[1] for service, seen in first.items() if not isinstance(seen, str) and seen[0]}
-        found: dict[str, Lag | str] = {
-            service: seen if isinstance(seen, str) else Lag(0, moving=True) for service, seen in first.items()
-        }
-        for _ in range(_LOOKS if late else 0):
-            await asyncio.sleep(_LOOK_AGAIN_AFTER)
-            for service, before in late.items():
-                then = await _behind(admin, reader, service, topics)
-                found[service] = then if isinstance(then, str) else Lag(then[0], moving=not then[0] or then[1] > before)
-            if not any(isinstance(lag, Lag) and not lag.moving for lag in found.values()):
-                break
+        return await _lags(admin, reader, topics), await _oldest(reader, topics)
+
+
+async def _oldest(reader: Any, topics: Mapping[str, int]) -> dict[str, datetime | None]:
+    """When the first record of each topic of ours was sent. A topic that can't be asked is left out."""
+    found: dict[str, datetime | None] = {}
+    for topic in TOPICS:
+        places = [TopicPartition(topic.name, number) for number in range(topics.get(topic.name, 0))]
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                firsts = await reader.offsets_for_times(dict.fromkeys(places, 0)) if places else {}
+            sent = [first.timestamp for first in firsts.values() if first is not None]
+            if places:
+                found[topic.name] = datetime.fromtimestamp(min(sent) / 1000, UTC) if sent else None
+    return found
+
+
+async def _lags(admin: Any, reader: Any, topics: Mapping[str, int]) -> dict[str, Lag | str]:
+    """Look again where somebody is behind: behind and going on is not behind and stuck."""
+    first = {service: await _behind(admin, reader, service, topics) for service in SERVICES}
+    late = {service: seen[1] for service, seen in first.items() if not isinstance(seen, str) and seen[0]}
+    found: dict[str, Lag | str] = {
+        service: seen if isinstance(seen, str) else Lag(0, moving=True) for service, seen in first.items()
+    }
+    for _ in range(_LOOKS if late else 0):
+        await asyncio.sleep(_LOOK_AGAIN_AFTER)
+        for service, before in late.items():
+            then = await _behind(admin, reader, service, topics)
+            found[service] = then if isinstance(then, str) else Lag(then[0], moving=not then[0] or then[1] > before)
+        if not any(isinstance(lag, Lag) and not lag.moving for lag in found.values()):
+            break
     return found
 
 
@@ -170,7 +198,7 @@ async def look_at_replica(access: Access, root_uri: str | None) -> Replica:
         answered = clock.now()
         await client[SERVICES[0]][OUTBOX.name].find_one({"_id": "doctor"})
         skew = abs((hello["localTime"].replace(tzinfo=UTC) - asked - (answered - asked) / 2).total_seconds())
-        looked = await asyncio.gather(*(_desk(client[service]) for service in SERVICES))
+        looked = await asyncio.gather(*(_desk(service, client[service]) for service in SERVICES))
         desks = dict(zip(SERVICES, looked, strict=True))
     except OperationFailure as why:
         if why.code in {_NOT_AUTHORIZED, _NO_LOGIN}:
@@ -200,7 +228,7 @@ async def look_at_replica(access: Access, root_uri: str | None) -> Replica:
     )
 
 
-async def _desk(database: Any) -> Desk | str:
+async def _desk(service: str, database: Any) -> Desk | str:
     try:
         outbox, aside = database[OUTBOX.name], database[ASIDE.name]
         oldest = await outbox.find_one({"sent": False, "barrier": False}, sort=[("order", 1)])
@@ -208,9 +236,23 @@ async def _desk(database: Any) -> Desk | str:
             oldest_unsent=oldest["at"] if oldest else None,
             set_aside=await aside.count_documents({"state": {"$ne": AsideState.DONE}}),
             lease_until=await _lease_until(outbox),
+            oldest_sent=await _oldest_sent(outbox, [topic.name for topic in written_by(service)]),
         )
     except OperationFailure as why:
         return f"the operator may not look into its database ({why.code}); `placet up` makes the house's users again"
+
+
+async def _oldest_sent(outbox: Any, topics: Iterable[str]) -> dict[str, datetime]:
+    """When the first kept row of each topic went out. Watermarks are never said again, so they prove nothing."""
+    found: dict[str, datetime] = {}
+    for topic in topics:
+        # From the old end of the index by which rows are dropped, to the first of this topic.
+        asked = {"sent_at": {"$gt": EPOCH}, "sent": True, "barrier": False, "topic": topic}
+        with suppress(ExecutionTimeout):
+            row = await outbox.find_one(asked, {"sent_at": 1}, sort=[("sent_at", 1)], max_time_ms=_ONE_LOOK_MS)
+            if row is not None:
+                found[topic] = row["sent_at"]
+    return found
 
 
 async def _lease_until(outbox: Any) -> datetime | None:

@@ -43,6 +43,7 @@ BROKER = Broker(
     topics={topic.name: topic.partitions for topic in TOPICS},
     lags=dict.fromkeys(SERVICES, Lag(0, moving=True)),
 )
+SENT = NOW - timedelta(days=3)
 DESK = Desk(oldest_unsent=None, set_aside=0, lease_until=NOW + timedelta(seconds=5))
 REPLICA = Replica("", primary=True, default_w="majority", skew=0.01, desks=dict.fromkeys(SERVICES, DESK))
 
@@ -154,6 +155,40 @@ def test_a_missing_topic_is_named():
     assert "topics: records.releases is missing" in the_broken(
         list(checks.of_broker(replace(BROKER, topics=there), at=NOW))
     )
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"),
+    [
+        (None, "consent.requests is empty, and consent sent to it since 2026-06-28 "),
+        (NOW - timedelta(days=1), "consent.requests begins on 2026-06-30 "),
+        (SENT + timedelta(seconds=61), "consent.requests begins on 2026-06-28 "),
+    ],
+    ids=["empty", "anew", "a moment later"],
+)
+def test_a_topic_that_has_not_what_it_was_given_was_made_anew(begins: datetime | None, said: str):
+    replica = replace(REPLICA, desks={"consent": replace(DESK, oldest_sent={"consent.requests": SENT})})
+    found = the_broken(list(checks.of_news(replace(BROKER, oldest={"consent.requests": begins}), replica)))
+    assert f"news: {said}" in found
+    assert "`placet relay replay --service consent --hours 168`" in found
+
+
+@pytest.mark.parametrize("begins", [SENT - timedelta(days=20), SENT, SENT + timedelta(seconds=59)])
+def test_a_topic_that_begins_before_what_is_kept_has_all_of_it(begins: datetime):
+    replica = replace(
+        REPLICA, desks={"consent": replace(DESK, oldest_sent={"consent.requests": SENT}), "notify": "closed"}
+    )
+    (only,) = checks.of_news(replace(BROKER, oldest={"consent.requests": begins}), replica)
+    assert only == Line(Mark.WELL, "news", "1 topics have all that outboxes keep")
+
+
+def test_where_nothing_was_sent_or_a_topic_is_missing_nothing_is_said_of_news():
+    assert [*checks.of_news(BROKER, REPLICA)] == []
+    assert [
+        *checks.of_news(
+            BROKER, replace(REPLICA, desks={"consent": replace(DESK, oldest_sent={"consent.requests": SENT})})
+        )
+    ] == []
 
 
 def test_a_group_that_may_not_be_asked_is_said_so():

@@ -28,6 +28,7 @@ from deploy.cli import machine
 from deploy.cli.__main__ import app
 from deploy.cli.checks import Mark
 from deploy.cli.doctor import examine
+from deploy.cli.ground import EPOCH
 from deploy.local import fetch
 from deploy.local.house import House
 from deploy.local.kafka import client_settings
@@ -35,6 +36,7 @@ from deploy.local.tls import write_certificate
 from services.chassis import clock
 from tests.deploy.local.conftest import dummy_house
 from tests.deploy.local.wire import KafkaUser
+from tests.support.explain import UNWANTED, stages
 
 pytestmark = [
     pytest.mark.connected,
@@ -166,6 +168,45 @@ async def test_readers_that_do_not_go_on(house: House):
         f"lag: {reader} has 1 unread and does not go on: see its log, restart its worker"
         for reader in ("consent", "records", "notify")
     ]
+
+
+async def test_topic_that_was_lost_and_made_anew(house: House):
+    """What was sent is gone with it, lag is none, and only the outbox knows; said again, all is well."""
+    relay = KafkaUser(house.kafka, house.credentials.kafka_login("notify-relay"))
+    ages_ago = clock.now() - timedelta(hours=2)
+    row = {"_id": "evt_lost", "sent": True, "barrier": False, "topic": "notify.messages", "order": 1, "at": ages_ago}
+    async with root(house) as client:
+        outbox = client["notify"]["outbox"]
+        await outbox.insert_one({**row, "sent_at": clock.now()})
+        assert await relay.write("notify.messages", b"x") is None
+        assert await broken(house) == []
+        await outbox.update_one({"_id": "evt_lost"}, {"$set": {"sent_at": ages_ago}})
+        await remove(house, "notify.messages")
+        await house._authorize()
+        try:
+            empty = await broken(house)
+            assert await relay.write("notify.messages", b"something new") is None
+            anew = await broken(house)
+            # As `placet relay replay` and the relay do it: the row goes again, and says when.
+            assert await relay.write("notify.messages", b"x") is None
+            await outbox.update_one({"_id": "evt_lost"}, {"$set": {"sent_at": clock.now()}})
+            again = await broken(house)
+        finally:
+            await outbox.delete_one({"_id": "evt_lost"})
+    assert [line.partition(",")[0] for line in empty] == ["news: notify.messages is empty"]
+    (only,) = anew
+    assert only.startswith("news: notify.messages begins on ") and "replay --service notify --hours 168" in only
+    assert again == []
+
+
+async def test_the_first_kept_row_of_a_topic_is_found_by_the_index_by_which_rows_are_dropped(house: House):
+    asked = {"sent_at": {"$gt": EPOCH}, "sent": True, "barrier": False, "topic": "consent.requests"}
+    async with root(house) as client:
+        plan = await client["consent"].command(
+            "explain", {"find": "outbox", "filter": asked, "sort": {"sent_at": 1}, "limit": 1}, verbosity="queryPlanner"
+        )
+    assert stages(plan) and not UNWANTED & stages(plan)
+    assert "'indexName': 'sent_at_1'" in str(plan["queryPlanner"]["winningPlan"])
 
 
 async def test_private_key_that_others_can_read(house: House):
