@@ -14,7 +14,7 @@ from contracts.problem import Reason
 from contracts.types import DIGEST_PATTERN, OrganizationId, PersonId, PersonKind, Purpose, RequestId, TranscriptId
 from services.chassis import ids
 from services.chassis.keys.person import PersonKeys
-from services.chassis.web.auth import Caller, allowed, signed_in
+from services.chassis.web.auth import Caller, allowed, digest_of_many, signed_in, to_step_up
 from services.chassis.web.pages import language, render
 from services.chassis.web.problem import Refused, refused
 from services.consent import domain
@@ -28,7 +28,6 @@ from services.consent.api.desk import (
     Shown,
     Wanted,
     capacity_of,
-    digest_of_all,
 )
 from services.consent.domain import PURPOSES, Organization, Status, Student
 from services.consent.store import PAGE
@@ -195,7 +194,6 @@ class Front:
             lines="\n".join(f"{one.request_id} {one.package.digest}" for one in shown if one.package),
             notice_text=domain.notice_in(language(request)) if confirm else None,
             step=many_step_up_at(school_id, shown),
-            tones=TONES,
         )
 
     async def approve_many(
@@ -267,17 +265,14 @@ def verbs_for(request: domain.Request, caller: Caller, student: Student | None) 
 def step_up_at(request: domain.Request, act: str) -> str:
     """The address of identity's step-up page for an act on this request, and on these bytes where bytes are signed."""
     verb = act.partition(".")[2]
-    words = {"act": act, "on": request.request_id, "next": f"/consent/view/{request.request_id}/{verb}"}
-    if act != REVOKE and request.package is not None:
-        words["digest"] = request.package.digest
-    return f"/identity/step-up?{urlencode(words)}"
+    signed = request.package.digest if act != REVOKE and request.package is not None else None
+    return to_step_up(act, request.request_id, f"/consent/view/{request.request_id}/{verb}", digest=signed)
 
 
 def many_step_up_at(school_id: OrganizationId, waiting: Sequence[domain.Request]) -> str:
     """The address of identity's step-up page for approving exactly these."""
-    digest = digest_of_all((one.request_id, one.package.digest) for one in waiting if one.package is not None)
-    words = {"act": APPROVE, "on": school_id, "digest": digest, "next": f"/consent/at/{school_id}/approve"}
-    return f"/identity/step-up?{urlencode(words)}"
+    digest = digest_of_many((one.request_id, one.package.digest) for one in waiting if one.package is not None)
+    return to_step_up(APPROVE, school_id, f"/consent/at/{school_id}/approve", digest=digest)
 
 
 def routes(desk: Desk, keys: PersonKeys) -> APIRouter:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
@@ -14,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from contracts.types import OrganizationId, PersonId, PersonKind, TranscriptId
 from services.chassis import clock
 from services.chassis.keys.person import Erased
-from services.chassis.web.auth import Caller, allowed, signed_in
+from services.chassis.web.auth import Caller, allowed, digest_of_many, signed_in, to_step_up
 from services.chassis.web.http import MIB
 from services.chassis.web.pages import render
 from services.chassis.web.problem import Refused, faults_of
@@ -23,7 +22,6 @@ from services.records.domain.content import TranscriptContent
 from services.records.domain.releasing import LONGEST_HOLD
 from services.records.domain.state import HoldReason, PackageStatus, School, Transcript
 from services.records.handlers.drafts import LARGEST_EVIDENCE
-from services.records.handlers.seals import bulk_digest
 from services.records.store import PAGE
 
 Person = Annotated[Caller, signed_in(people_only=True)]
@@ -88,7 +86,7 @@ class Front:
             names=await self.names([one.student_id for one in transcripts]),
             states={one.transcript_id: state_of(one) for one in transcripts},
             drafts=drafts,
-            seal_all=step_up_at(school_id, bulk_digest(drafts), f"/records/at/{school_id}/seal"),
+            seal_all=to_step_up(SEAL, school_id, f"/records/at/{school_id}/seal", digest=digest_of_many(drafts)),
             newer=f"/records/at/{school_id}?page={page - 1}" if page else "",
             older=f"/records/at/{school_id}?page={page + 1}" if len(transcripts) == PAGE else "",
         )
@@ -123,8 +121,11 @@ class Front:
             content=await self._draft(found) if registrar else None,
             missing=await self.desk.missing_evidence(found) if registrar else [],
             reasons=list(HoldReason),
-            step_up=step_up_at(
-                transcript_id, found.draft.digest if found.draft else "", f"/records/view/{transcript_id}/seal"
+            step_up=to_step_up(
+                SEAL,
+                transcript_id,
+                f"/records/view/{transcript_id}/seal",
+                digest=found.draft.digest if found.draft else None,
             ),
         )
 
@@ -208,11 +209,6 @@ def state_of(transcript: Transcript) -> tuple[str, str]:
     if transcript.draft is not None:
         return "draft", "wait"
     return ("sealed", "good") if transcript.number else ("empty", "mute")
-
-
-def step_up_at(on: str, digest: str, following: str) -> str:
-    """The address of identity's step-up page for a seal of exactly this."""
-    return f"/identity/step-up?{urlencode({'act': SEAL, 'on': on, 'digest': digest, 'next': following})}"
 
 
 def _pairs(faults: Sequence[Any]) -> tuple[tuple[str, str], ...]:

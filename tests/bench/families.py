@@ -18,7 +18,7 @@ import uvloop
 
 from contracts.types import RequestId
 from services.chassis import clock
-from services.consent.api.desk import digest_of_all
+from services.chassis.web.auth import digest_of_many
 from services.consent.store import AT_ONCE
 from tests.bench.floor import paced
 from tests.bench.passes import Passes
@@ -60,7 +60,9 @@ class Families:
         """The registrar approves what families have signed, in one call."""
         config = self.config
         shown = [(RequestId(request_id), family["package_digest"]) for request_id, family in signed]
-        step_up = self.passes.step_up(config["registrar"], "consent.approve", config["school_id"], digest_of_all(shown))
+        step_up = self.passes.step_up(
+            config["registrar"], "consent.approve", config["school_id"], digest_of_many(shown)
+        )
         wanted = [{"request_id": one, "package": package} for one, package in shown]
         path = f"/consent/schools/{config['school_id']}/approvals"
         body = {"requests": wanted, "notice": config["notice"]}

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.types import RequestId
 from services.chassis import clock
-from services.consent.api.desk import digest_of_all
+from services.chassis.web.auth import digest_of_many
 from services.consent.domain import Request, Status
 from tests.consent.build import (
     AT,
@@ -46,7 +46,7 @@ def named(*ids: str, package: str = PACKAGE_DIGEST) -> list[dict[str, str]]:
 
 
 def step_up_for(wanted: Sequence[dict[str, str]], who: str = REGISTRAR, **changes: Any) -> str:
-    digest = digest_of_all((RequestId(one["request_id"]), one["package"]) for one in wanted)
+    digest = digest_of_many((RequestId(one["request_id"]), one["package"]) for one in wanted)
     return a_step_up(who, APPROVE, SCHOOL, digest, **changes)
 
 

@@ -6,14 +6,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from services.consent.api.desk import digest_of_all
+from services.chassis.web.auth import digest_of_many
 from services.consent.domain import Status, notice_in
 from tests.consent.build import COLLEGE, GUARDIAN, OTHER_DIGEST, OTHER_SCHOOL, PACKAGE_DIGEST, REGISTRAR, SCHOOL
 from tests.consent.house import APPROVE, CSRF, House, a_signed, a_step_up, an_open, get, named_house, post
 
 AT_SCHOOL = f"/consent/at/{SCHOOL}"
 CLASS = ("req_1", "req_2", "req_3")
-ALL = digest_of_all((one, PACKAGE_DIGEST) for one in CLASS)  # type: ignore[misc]  # ids are strings
+ALL = digest_of_many((one, PACKAGE_DIGEST) for one in CLASS)
 
 
 async def a_waiting_class() -> House:
@@ -61,7 +61,7 @@ async def test_one_that_was_decided_meanwhile_keeps_none_of_the_others_back() ->
     house = await a_waiting_class()
     form = the_form((await get(house, REGISTRAR, f"{AT_SCHOOL}/approve")).text)
     form["requests"] = form["requests"].replace(f"req_2 {PACKAGE_DIGEST}", f"req_2 {OTHER_DIGEST}")
-    digest = digest_of_all(tuple(line.split()) for line in form["requests"].splitlines())  # type: ignore[misc]
+    digest = digest_of_many((one, package) for one, package in map(str.split, form["requests"].splitlines()))
     told = await post(
         house, REGISTRAR, f"{AT_SCHOOL}/approve", form, step_up=a_step_up(REGISTRAR, APPROVE, SCHOOL, digest)
     )
@@ -88,7 +88,7 @@ async def test_what_is_another_schools_is_counted_and_not_shown() -> None:
         "notice": notice_in("en").digest,
         "requests": "\r\n".join(" ".join(line) for line in lines),  # as browsers send it
     }
-    step_up = a_step_up(REGISTRAR, APPROVE, SCHOOL, digest_of_all(lines))  # type: ignore[arg-type]
+    step_up = a_step_up(REGISTRAR, APPROVE, SCHOOL, digest_of_many(lines))
     told = (await post(house, REGISTRAR, f"{AT_SCHOOL}/approve", form, step_up=step_up)).text
     assert "2 requests were not found" in told
     assert "req_else" not in told

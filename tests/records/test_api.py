@@ -13,9 +13,9 @@ from joserfc.jwk import KeySet
 
 from contracts.types import PersonId, PersonKind, RightsHolder
 from services.chassis import ids
+from services.chassis.web.auth import digest_of_many
 from services.chassis.web.http import openapi, rights
 from services.records.domain.content import TranscriptContent
-from services.records.handlers.seals import bulk_digest
 from tests.records.web import House
 from tests.records.world import NOTES, OTHER_SCHOOL, SCHOOL, STUDENT, World, content
 
@@ -138,7 +138,7 @@ async def test_a_bulk_seal_takes_one_step_up_for_all_the_digests(house: House) -
     body = await drafted(house)
     async with house.program("registrar") as registrar:
         drafts = (await registrar.get(f"/records/schools/{SCHOOL}/drafts")).json()
-        assert drafts["digest"] == bulk_digest([(body["transcript_id"], body["draft_digest"])])
+        assert drafts["digest"] == digest_of_many([(body["transcript_id"], body["draft_digest"])])
         answer = await registrar.post(
             f"/records/schools/{SCHOOL}/seal",
             json={"transcript_ids": [body["transcript_id"]]},
@@ -152,7 +152,7 @@ async def test_a_bulk_seal_takes_one_step_up_for_all_the_digests(house: House) -
 async def test_a_bulk_seal_tells_of_each_what_became_of_it(house: House) -> None:
     transcript = await house.world.import_()
     assert transcript.draft is not None
-    digest = bulk_digest([(transcript.transcript_id, transcript.draft.digest)])
+    digest = digest_of_many([(transcript.transcript_id, transcript.draft.digest)])
     async with house.program("registrar") as registrar:
         answer = await registrar.post(
             f"/records/schools/{SCHOOL}/seal",

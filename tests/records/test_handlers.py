@@ -11,6 +11,7 @@ from contracts.types import PersonId, Selection, TranscriptId
 from services.chassis.decision import Decision, Refusal
 from services.chassis.keys.sealing import Tampered
 from services.chassis.keys.vault import AlreadyLaid
+from services.chassis.web.auth import digest_of_many
 from services.records.domain.releasing import LiftHold
 from services.records.domain.sealing import Withdraw
 from services.records.domain.state import HoldReason, PackageStatus
@@ -18,7 +19,7 @@ from services.records.gateways.packager import Order
 from services.records.handlers.drafts import LARGEST_EVIDENCE, Imported
 from services.records.handlers.holds import HoldWish, hold_over_job
 from services.records.handlers.packages import claim_job, failed_job
-from services.records.handlers.seals import SealWish, bulk_digest, package_id_of
+from services.records.handlers.seals import SealWish, package_id_of
 from tests.records.world import NOTES, NOW, OTHER_SCHOOL, REGISTRAR, SCHOOL, STUDENT, World, content
 
 
@@ -236,7 +237,7 @@ async def test_many_are_sealed_each_for_itself(world: World) -> None:
 def test_a_bulk_step_up_binds_every_digest() -> None:
     one, two = TranscriptId("trn_1"), TranscriptId("trn_2")
     pairs = [(one, "sha256:a"), (two, "sha256:b")]
-    assert bulk_digest(pairs) == bulk_digest(pairs[::-1]) != bulk_digest([pairs[0], (two, "sha256:c")])
+    assert digest_of_many(pairs) == digest_of_many(pairs[::-1]) != digest_of_many([pairs[0], (two, "sha256:c")])
 
 
 async def test_parts_that_a_request_asks_for_are_made_once(world: World) -> None:

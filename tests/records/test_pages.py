@@ -5,8 +5,8 @@ import re
 import orjson
 import pytest
 
+from services.chassis.web.auth import digest_of_many
 from services.chassis.web.pages import Words
-from services.records.handlers.seals import bulk_digest
 from services.records.pages import state_of
 from tests.records.web import House
 from tests.records.world import NOTES, SCHOOL, STUDENT, World, content
@@ -93,7 +93,7 @@ async def test_many_are_sealed_by_one_page(house: House) -> None:
     transcript = await house.world.import_()
     assert transcript.draft is not None
     await house.world.upload(transcript)
-    digest = bulk_digest([(transcript.transcript_id, transcript.draft.digest)])
+    digest = digest_of_many([(transcript.transcript_id, transcript.draft.digest)])
     async with house.browser("registrar") as registrar:
         confirm = (await registrar.get(f"/records/at/{SCHOOL}/seal")).text
         assert "Ximena Ibáñez" in confirm
@@ -110,7 +110,7 @@ async def test_many_are_sealed_by_one_page(house: House) -> None:
 async def test_what_can_not_be_sealed_says_why(house: House) -> None:
     transcript = await house.world.import_()
     assert transcript.draft is not None
-    digest = bulk_digest([(transcript.transcript_id, transcript.draft.digest)])
+    digest = digest_of_many([(transcript.transcript_id, transcript.draft.digest)])
     async with house.browser("registrar") as registrar:
         page = await registrar.post(
             f"/records/at/{SCHOOL}/seal",

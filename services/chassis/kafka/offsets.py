@@ -67,8 +67,6 @@ class Offsets:
 
     async def _flush_later(self) -> None:
         """Until nothing is pending: what ends while a commit is under way must not wait for the next record to come."""
-        await asyncio.sleep(LATER_SECONDS)
-        await self.flush()
         while self._pending:
             await asyncio.sleep(LATER_SECONDS)
             await self.flush()

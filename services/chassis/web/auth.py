@@ -5,12 +5,13 @@ it is, is asked again by the query and the domain. Cookies are believed for unsa
 from our own pages.
 """
 
+import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Depends
 from joserfc.jwk import KeySet
@@ -38,7 +39,7 @@ from services.chassis.web.tokens import (
 
 COOKIE = "__Host-placet"
 STEP_UP_COOKIE = "__Host-placet-step-up"
-SIGN_IN = "/identity/sign-in"
+SIGN_IN, STEP_UP = "/identity/sign-in", "/identity/step-up"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 REMEMBERED = 4_096
@@ -126,6 +127,18 @@ def step_up(
 ) -> StepUp | Refusal:
     """Whether `token` shows that the caller just proved presence for `act` on the object `on` with these bytes."""
     return tokens.check_step_up(token, person_id=caller.person_id, act=act, on=on, digest=digest, keys=keys, now=now)
+
+
+def digest_of_many(shown: Iterable[tuple[str, str]]) -> str:
+    """What a step-up for one act on many things binds: SHA-256 over the lines `id digest`, sorted."""
+    lines = "\n".join(sorted(f"{one} {digest}" for one, digest in shown))
+    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+
+
+def to_step_up(act: str, on: str, following: str, *, digest: str | None = None) -> str:
+    """The address of identity's step-up page for just this act; from there the way leads on to `following`."""
+    words = {"act": act, "on": on, "next": following} | ({"digest": digest} if digest else {})
+    return f"{STEP_UP}?{urlencode(words)}"
 
 
 def caller_of(claims: SessionClaims, *, by_cookie: bool) -> Caller:
@@ -274,6 +287,6 @@ async def _came_from_our_pages(request: Request, caller: Caller | None, origin: 
 
 __all__ = [
     "ACCESS", "Auth", "Caller", "PublicKeys", "Right", "SessionClaims", "SignInFirst", "StepUp", "StepUpClaims", "SubjectKind",
-    "allowed", "anyone", "caller", "end_session", "local_path", "make_access", "make_session", "make_step_up", "set_session",
-    "set_step_up", "signed_in", "step_up", "to_sign_in",
+    "allowed", "anyone", "caller", "digest_of_many", "end_session", "local_path", "make_access", "make_session", "make_step_up", "set_session",
+    "set_step_up", "signed_in", "step_up", "to_sign_in", "to_step_up",
 ]  # fmt: skip

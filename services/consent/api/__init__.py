@@ -10,10 +10,10 @@ from starlette.responses import Response
 from contracts.problem import Reason
 from contracts.types import OrganizationId, PersonKind, RequestId
 from services.chassis.decision import Refusal
-from services.chassis.web.auth import Caller, PublicKeys, allowed, anyone, signed_in
+from services.chassis.web.auth import Caller, PublicKeys, allowed, anyone, digest_of_many, signed_in
 from services.chassis.web.problem import refused
 from services.consent import domain
-from services.consent.api.desk import Desk, ManyShown, NewRequest, Shown, digest_of_all
+from services.consent.api.desk import Desk, ManyShown, NewRequest, Shown
 from services.consent.api.views import ApprovalView, NoticeView, RequestView, TranscriptView, WaitingView
 from services.consent.domain import Status
 
@@ -103,7 +103,7 @@ def _approving_many(router: APIRouter, desk: Desk) -> None:
     async def waiting(caller: Registrar, school_id: OrganizationId, page: Page = 0) -> WaitingView:
         found = await desk.waiting_at(caller, school_id, page)
         shown = [(one.request_id, one.package.digest) for one in found if one.package is not None]
-        return WaitingView(requests=tuple(RequestView.of(one) for one in found), digest=digest_of_all(shown))
+        return WaitingView(requests=tuple(RequestView.of(one) for one in found), digest=digest_of_many(shown))
 
     @router.post("/schools/{school_id}/approvals", summary="Approve many for the school in one act (step-up needed)")
     async def approve_many(

@@ -1,7 +1,5 @@
 """Where a caller's wish becomes a command: who may act in which capacity, with which step-up. API and pages share it."""
 
-import hashlib
-from collections.abc import Iterable
 from typing import Annotated, Self
 
 from fastapi import Request
@@ -22,7 +20,7 @@ from contracts.types import (
 )
 from services.chassis import clock, ids
 from services.chassis.decision import Decision, Refusal
-from services.chassis.web.auth import Auth, Caller, StepUp
+from services.chassis.web.auth import Auth, Caller, StepUp, digest_of_many
 from services.chassis.web.problem import Refused, refused
 from services.consent import domain
 from services.consent.domain import ApproveForSchool, Open, Opener, Refuse, Revoke, Sign, Student, Transcript
@@ -30,7 +28,7 @@ from services.consent.handlers import Handlers
 from services.consent.store import AT_ONCE, Questions, may_see
 
 SIGN, APPROVE, REVOKE = "consent.sign", "consent.approve", "consent.revoke"
-"""Acts that need a step-up, bound to the request and to the digest shown; of many, to the school and `digest_of_all`."""
+"""Acts that need a step-up, bound to the request and to the digest shown; of many, to the school and `digest_of_many`."""
 
 
 class _Body(BaseModel):
@@ -141,7 +139,7 @@ class Desk:
     ) -> list[tuple[RequestId, Decision[domain.Request] | Refusal]]:
         """One step-up for exactly this list, one verdict for each of it. What is not the school's is not there."""
         _registrar_at(caller, school_id)
-        digest = digest_of_all((one.request_id, one.package) for one in shown.requests)
+        digest = digest_of_many((one.request_id, one.package) for one in shown.requests)
         step_up, at = self._step_up(request, caller, APPROVE, school_id, digest), clock.now()
         commands = [
             ApproveForSchool(
@@ -209,12 +207,6 @@ def capacity_of(caller: Caller, transcript: Transcript | None, student: Student 
 def _person(caller: Caller) -> PersonId:
     assert caller.person_id is not None, "the route's right is for people only"
     return caller.person_id
-
-
-def digest_of_all(shown: Iterable[tuple[RequestId, str]]) -> str:
-    """What a step-up for approving many binds: SHA-256 over the lines `request_id package_digest`, sorted."""
-    lines = "\n".join(sorted(f"{request_id} {package}" for request_id, package in shown))
-    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
 
 
 def _registrar_at(caller: Caller, school_id: OrganizationId) -> None:

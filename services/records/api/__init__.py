@@ -10,7 +10,7 @@ from contracts.problem import Reason
 from contracts.types import OrganizationId, PackageId, PersonKind, TranscriptId
 from services.chassis.decision import Refusal
 from services.chassis.keys.sealing import KeyFile
-from services.chassis.web.auth import Caller, allowed, anyone, signed_in
+from services.chassis.web.auth import Caller, allowed, anyone, digest_of_many, signed_in
 from services.chassis.web.http import MIB
 from services.chassis.web.problem import refused
 from services.records.api.desk import Desk, HoldBody, NewTranscript, SealBody, SealMany, own_school
@@ -31,7 +31,6 @@ from services.records.api.views import (
 )
 from services.records.domain.state import Package, Version
 from services.records.handlers.drafts import BEGINNINGS, LARGEST_EVIDENCE
-from services.records.handlers.seals import bulk_digest
 
 Person = Annotated[Caller, signed_in(people_only=True)]
 Registrar = Annotated[Caller, allowed(PersonKind.REGISTRAR, people_only=True)]
@@ -129,7 +128,7 @@ def _sealing(router: APIRouter, desk: Desk) -> None:
         found = await desk.drafts_at(caller, school_id)
         return DraftsView(
             drafts=tuple(DraftView(transcript_id=one, digest=digest) for one, digest in found),
-            digest=bulk_digest(found),
+            digest=digest_of_many(found),
         )
 
     @router.post("/transcripts/{transcript_id}/seal", summary="Seal exactly this draft (step-up needed)")

@@ -14,7 +14,7 @@ from services.chassis import clock, ids
 from services.chassis.decision import Decision, Refusal
 from services.chassis.keys.person import Erased
 from services.chassis.keys.vault import Missing
-from services.chassis.web.auth import Auth, Caller
+from services.chassis.web.auth import Auth, Caller, digest_of_many
 from services.chassis.web.problem import Refused, refused
 from services.records.domain.content import ContentRejected, TranscriptContent, read_content
 from services.records.domain.drafting import NO_SUCH_TRANSCRIPT
@@ -26,11 +26,11 @@ from services.records.gateways.packager import files_of
 from services.records.handlers import Drafts, Holds, Seals
 from services.records.handlers.drafts import Imported, Upload
 from services.records.handlers.holds import HoldWish
-from services.records.handlers.seals import SealWish, bulk_digest
+from services.records.handlers.seals import SealWish
 from services.records.store import Questions
 
 SEAL = "records.seal"
-"""The act that needs a step-up: bound to the transcript and its draft's digest, or to the school and `bulk_digest`."""
+"""The act that needs a step-up: bound to the transcript and its draft's digest, or to the school and `digest_of_many`."""
 NO_SUCH_PACKAGE = Refusal(Reason.NOT_FOUND, "there is no such package")
 NO_SUCH_SCHOOL = Refusal(Reason.NOT_FOUND, "there is no such school")
 
@@ -173,7 +173,7 @@ class Desk:
         ]
         if len(shown) != len(named):
             raise Refused(NO_SUCH_TRANSCRIPT)
-        cause, at = self._step_up(request, caller, school_id, bulk_digest(shown)), clock.now()
+        cause, at = self._step_up(request, caller, school_id, digest_of_many(shown)), clock.now()
         wishes = [
             SealWish(
                 transcript_id=transcript_id,

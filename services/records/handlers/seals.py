@@ -1,7 +1,6 @@
 """Sealing in three beats (decide, make the package, decide afresh), and withdrawing."""
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -142,9 +141,3 @@ class Seals:
 def package_id_of(transcript_id: TranscriptId, number: int, digest: str, selection: Selection) -> PackageId:
     """The same selection of the same version of the same content is one package."""
     return PackageId(ids.derived("pkg", transcript_id, number, digest, selection.key))
-
-
-def bulk_digest(drafts: Sequence[tuple[TranscriptId, str]]) -> str:
-    """What a step-up for sealing many binds: SHA-256 over the lines `transcript_id digest`, sorted."""
-    lines = "\n".join(sorted(f"{transcript_id} {digest}" for transcript_id, digest in drafts))
-    return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
